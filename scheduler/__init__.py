@@ -1,0 +1,1 @@
+"""Running the analysis: datasets, Dask clusters, restartable steps and the command line."""

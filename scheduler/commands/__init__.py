@@ -1,0 +1,1 @@
+"""The ``leptophile`` command line, one module a command."""
