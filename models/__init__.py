@@ -1,1 +1,1 @@
-"""Physics theory, classifier, normalisation, signal model, statistics: array functions that know no event format and no cluster."""
+"""Theory, classifier, normalisation, signal model and statistics: array functions that know no event format."""

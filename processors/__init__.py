@@ -1,1 +1,1 @@
-"""From Belle-format events to candidates and histograms: schema, selection, combinatorics, vertexing, features, regions."""
+"""From Belle-format events to candidates and histograms: schema, selection, vertexing, features, regions."""

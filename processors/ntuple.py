@@ -128,7 +128,9 @@ GEN: Final = Collection(
     "generator particles in the laboratory",
     (
         Branch("pdg", "int32", "", "PDG code"),
-        Branch("status", "int32", "", "1 for a particle that reaches the detector, 2 for one that decayed or converted"),
+        Branch(
+            "status", "int32", "", "1 for a particle that reaches the detector, 2 for one that decayed or converted"
+        ),
         Branch("mother", "int32", "", "index of the mother in Gen, −1 if none"),
         Branch("px", "float32", "GeV", "x momentum at production"),
         Branch("py", "float32", "GeV", "y momentum at production"),
