@@ -1,0 +1,1 @@
+"""Leading-order theory of the leptophilic scalar: widths, cross-section, matrix element, muon g−2."""
