@@ -1,0 +1,92 @@
+"""The table of limits: one row a mass point, written for scripts and read back by the report."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import BadInputError
+
+
+@dataclass(frozen=True)
+class LimitRow:
+    """Result of one mass point; a quantity that was not computed, or is blinded, is None."""
+
+    channel: str
+    """The search (`models.search.Search`) the point belongs to names the channel: ``ee`` or ``mumu``."""
+    m_phi_gev: float
+    xsec_hat_fb: float | None
+    xsec_err_fb: float | None
+    significance: float | None
+    """Signed: negative for a deficit."""
+    p_local: float | None
+    xsec_ul_mh_fb: float | None
+    """Bayesian 90 % limit by Metropolis–Hastings, flat prior in the cross-section."""
+    xsec_ul_qmc_fb: float | None
+    xsec_ul_toymc_fb: float | None
+    xsec_ul_cls_fb: float | None
+    xsec_exp_m2_fb: float | None
+    xsec_exp_m1_fb: float | None
+    xsec_exp_0_fb: float | None
+    xsec_exp_p1_fb: float | None
+    xsec_exp_p2_fb: float | None
+    xi_ul: float | None
+    """Limit on the coupling, from the Bayesian cross-section limit."""
+    xi_exp_m2: float | None
+    xi_exp_m1: float | None
+    xi_exp_0: float | None
+    xi_exp_p1: float | None
+    xi_exp_p2: float | None
+    status: str
+
+
+COLUMNS = tuple(column.name for column in fields(LimitRow))
+_TEXT_COLUMNS = frozenset({"channel", "status"})
+
+
+def write_limits(rows: Sequence[LimitRow], csv_path: Path, json_path: Path) -> None:
+    """Write the table as CSV and as a JSON list of objects, ordered by channel and mass."""
+    ordered = sorted(rows, key=lambda row: (row.channel, row.m_phi_gev))
+    with csv_path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, fieldnames=COLUMNS)
+        writer.writeheader()
+        for row in ordered:
+            writer.writerow({name: "" if value is None else value for name, value in asdict(row).items()})
+    json_path.write_text(json.dumps([asdict(row) for row in ordered], indent=1, allow_nan=False), encoding="utf-8")
+
+
+def read_limits(csv_path: Path) -> list[LimitRow]:
+    """Read a table that `write_limits` wrote.
+
+    Raises
+    ------
+    BadInputError
+        If the file is missing or its columns are not those of `LimitRow`.
+    """
+    try:
+        with csv_path.open(encoding="utf-8", newline="") as stream:
+            reader = csv.DictReader(stream)
+            found = tuple(reader.fieldnames or ())
+            lines = list(reader)
+    except OSError as error:
+        raise BadInputError(f"The limits table {csv_path} cannot be read: {error.strerror}.") from error
+    if found != COLUMNS:
+        missing = sorted(set(COLUMNS) ^ set(found))
+        raise BadInputError(f"The limits table {csv_path} has missing or unknown columns: {', '.join(missing)}.")
+    return [
+        LimitRow(
+            **{name: text if name in _TEXT_COLUMNS else (float(text) if text else None) for name, text in line.items()}
+        )
+        for line in lines
+    ]
+
+
+def column(rows: Sequence[LimitRow], name: str) -> NDArray[np.float64]:
+    """Return one numeric column, NaN where it is empty, shape (n_rows,)."""
+    return np.array([np.nan if (value := getattr(row, name)) is None else value for row in rows], dtype=np.float64)
