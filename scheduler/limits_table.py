@@ -5,17 +5,16 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import BadInputError
+from models.settings import Settings
 
 
-@dataclass(frozen=True)
-class LimitRow:
+class LimitRow(Settings):
     """Result of one mass point; a quantity that was not computed, or is blinded, is None."""
 
     channel: str
@@ -46,8 +45,7 @@ class LimitRow:
     status: str
 
 
-COLUMNS = tuple(column.name for column in fields(LimitRow))
-_TEXT_COLUMNS = frozenset({"channel", "status"})
+COLUMNS = tuple(LimitRow.model_fields)
 
 
 def write_limits(rows: Sequence[LimitRow], csv_path: Path, json_path: Path) -> None:
@@ -57,8 +55,8 @@ def write_limits(rows: Sequence[LimitRow], csv_path: Path, json_path: Path) -> N
         writer = csv.DictWriter(stream, fieldnames=COLUMNS)
         writer.writeheader()
         for row in ordered:
-            writer.writerow({name: "" if value is None else value for name, value in asdict(row).items()})
-    json_path.write_text(json.dumps([asdict(row) for row in ordered], indent=1, allow_nan=False), encoding="utf-8")
+            writer.writerow({name: "" if value is None else value for name, value in row.model_dump().items()})
+    json_path.write_text(json.dumps([row.model_dump() for row in ordered], indent=1, allow_nan=False), encoding="utf-8")
 
 
 def read_limits(csv_path: Path) -> list[LimitRow]:
@@ -79,12 +77,7 @@ def read_limits(csv_path: Path) -> list[LimitRow]:
     if found != COLUMNS:
         missing = sorted(set(COLUMNS) ^ set(found))
         raise BadInputError(f"The limits table {csv_path} has missing or unknown columns: {', '.join(missing)}.")
-    return [
-        LimitRow(
-            **{name: text if name in _TEXT_COLUMNS else (float(text) if text else None) for name, text in line.items()}
-        )
-        for line in lines
-    ]
+    return [LimitRow.model_validate({name: text or None for name, text in line.items()}) for line in lines]
 
 
 def column(rows: Sequence[LimitRow], name: str) -> NDArray[np.float64]:
