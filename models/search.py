@@ -1,9 +1,12 @@
 """What is searched for where: the decay channels, the searches made in them, and the processes that populate them."""
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from models.constants import ELECTRON_MASS_GEV, MUON_MASS_GEV
+
+PHI_PDG: Final = 25
+"""PDG code that stands for φ in generator records: the code of a scalar that couples in proportion to mass."""
 
 
 class Channel(StrEnum):
