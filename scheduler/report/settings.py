@@ -1,0 +1,36 @@
+"""What the report shows."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from models.settings import Settings
+
+
+class PublishedOverlay(Settings):
+    """A further published limit drawn on the exclusion figure."""
+
+    path: Path
+    """CSV file with the columns m_phi_gev and xi_ul; a relative path is taken from where the command runs."""
+    label: str
+    """Name in the legend."""
+    source: str
+    """Where it was published."""
+
+
+class ReportSettings(Settings):
+    """Choices of the report; none of them changes a result."""
+
+    published_limits: tuple[PublishedOverlay, ...] = ()
+    """Limits overlaid beside those of the analysis reproduced."""
+    ee_fit_masses_gev: tuple[float, ...] = (0.05, 0.10, 0.16)
+    """Scan masses of the ee channel whose fits are drawn."""
+    mumu_fit_masses_gev: tuple[float, ...] = (0.5, 2.0, 5.0)
+    """Scan masses of the mumu channel whose fits are drawn."""
+    projection_luminosity_fb: float = Field(default=626.0, gt=0)
+    """Luminosity [fb⁻¹] to which expected limits are projected for the comparison with the published ones."""
+    formats: tuple[Literal["png", "pdf"], ...] = ("png", "pdf")
+    """File formats of every figure."""
+    png_dots_per_inch: int = Field(default=130, ge=50)
+    """Resolution of PNG figures."""
