@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import resources
 from typing import Final
 
 import matplotlib as mpl
@@ -45,32 +46,15 @@ OBSERVED_COLOUR: Final = "#111111"
 PUBLISHED_COLOURS: Final = ("#7021dd", "#0173b2", "#8f4e00", "#00796b")
 FAVOURED_COLOUR: Final = "#d94f70"
 
-_SETTINGS: Final[Mapping[str, object]] = {
-    "figure.figsize": (7.2, 5.2),
-    "figure.constrained_layout.use": True,
-    "font.family": "DejaVu Sans",
-    "font.size": 11,
-    "axes.labelsize": 12,
-    "axes.grid": False,
-    "axes.axisbelow": True,
-    "xaxis.labellocation": "right",
-    "yaxis.labellocation": "top",
-    "xtick.direction": "in",
-    "ytick.direction": "in",
-    "xtick.top": True,
-    "ytick.right": True,
-    "xtick.minor.visible": True,
-    "ytick.minor.visible": True,
-    "legend.frameon": False,
-    "legend.fontsize": 9.5,
-    "lines.linewidth": 1.6,
-}
-
 
 @contextmanager
 def report_style() -> Iterator[None]:
     """Draw the figures made inside the block in the report's style, without a screen."""
-    with mpl.rc_context({**_SETTINGS, "backend": "agg"}):
+    with (
+        resources.as_file(resources.files("scheduler.report") / "leptophile.mplstyle") as style,
+        mpl.rc_context(fname=style),
+    ):
+        mpl.use("agg")
         yield
 
 
