@@ -10,14 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from models.constants import ALPHA_EM, GEV_M2_TO_FB, TAU_MASS_GEV
-from models.errors import LeptophileError
+from models.theory.errors import BelowThresholdError
 
 HELICITIES: Final = (-1, 1)
 """Twice the τ helicity, in the order of every helicity axis in this package."""
-
-
-class BelowThresholdError(LeptophileError):
-    """The centre-of-mass energy does not suffice for the final state."""
 
 
 def _mass_ratio(s_gev2: ArrayLike) -> NDArray[np.float64]:

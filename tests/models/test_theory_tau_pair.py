@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from numpy.polynomial.legendre import leggauss
 
 from models.constants import TAU_MASS_GEV
+from models.theory.errors import BelowThresholdError
 from models.theory.tau_pair import (
-    BelowThresholdError,
     same_helicity_fraction,
     tau_pair_angular_density,
     tau_pair_cross_section_fb,
