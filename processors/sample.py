@@ -1,0 +1,115 @@
+"""What one ntuple file says about itself: process, cross-section, generated events and their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import uproot
+from pydantic import Field, PositiveFloat, ValidationError, model_validator
+
+from models.errors import BadInputError
+from models.search import Channel, Process
+from models.settings import Settings
+from processors.ntuple import METADATA_KEY
+
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, uproot.DeserializationError)
+"""What uproot raises on a file that is missing, truncated, empty or not ROOT."""
+
+
+class SampleMetadata(Settings):
+    """The identity and normalisation of one ntuple file.
+
+    Sums count every generated event, also those that a skim did not write, because Monte Carlo is
+    normalised with σ·L / Σw. Files of one sample add up.
+    """
+
+    name: str = Field(min_length=1)
+    """Sample name, e.g. `tautau` or `signal_ee_m0.100`."""
+    process: Process
+    is_data: bool
+    """True for real data and pseudo-data: weight 1 and no truth branches."""
+    channel: Channel | None = None
+    """Decay channel of φ; signal only."""
+    m_phi_gev: PositiveFloat | None = None
+    """φ mass; signal only."""
+    ctau_mm: float | None = Field(default=None, ge=0.0)
+    """φ proper decay length, 0 for prompt; signal only."""
+    cross_section_fb: PositiveFloat | None = None
+    """Cross-section of what was generated, None for data and for signal that is normalised per fb."""
+    cross_section_source: str = ""
+    """Where the cross-section comes from."""
+    n_generated: int = Field(ge=0)
+    """Events generated for this file, before any skim."""
+    sum_weights: float
+    """Σw over them."""
+    sum_weights2: float = Field(ge=0.0)
+    """Σw² over them."""
+    equivalent_luminosity_fb: float | None = Field(default=None, ge=0.0)
+    """Effective number of events over the cross-section, in fb⁻¹; the recorded luminosity for data."""
+    seed: int | None = Field(default=None, ge=0)
+    """Seed that reproduces the file; None for real data."""
+    generator: str
+    """Generator or converter and its version."""
+
+    @model_validator(mode="after")
+    def _fields_fit_the_process(self) -> Self:
+        if self.is_data != (self.process is Process.DATA):
+            raise ValueError(f"is_data is {self.is_data} but the process is '{self.process}'")
+        signal_fields = (self.channel, self.m_phi_gev, self.ctau_mm)
+        if self.process is Process.SIGNAL and None in signal_fields:
+            raise ValueError("a signal sample needs channel, m_phi_gev and ctau_mm")
+        if self.process is not Process.SIGNAL and signal_fields != (None, None, None):
+            raise ValueError(f"channel, m_phi_gev and ctau_mm belong to signal, not to '{self.process}'")
+        if self.is_data and self.cross_section_fb is not None:
+            raise ValueError("data have no cross-section")
+        if self.process.is_background and self.cross_section_fb is None:
+            raise ValueError(f"a '{self.process}' sample needs cross_section_fb")
+        return self
+
+
+def read_sample_metadata(path: str | Path) -> SampleMetadata:
+    """Return the metadata that an ntuple file carries.
+
+    Parameters
+    ----------
+    path
+        The ROOT file.
+
+    Raises
+    ------
+    BadInputError
+        If the file is missing, unreadable, or has no valid metadata; the message names file and key.
+    """
+    with open_root_file(path) as file:
+        try:
+            text = str(file[METADATA_KEY])
+        except uproot.KeyInFileError as error:
+            raise BadInputError(f"{path}: no sample metadata, the file lacks the key '{METADATA_KEY}'") from error
+    try:
+        return SampleMetadata.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in (METADATA_KEY, *first["loc"]))
+        raise BadInputError(f"{path}: sample metadata are invalid at {where}: {first['msg']}") from error
+
+
+@contextmanager
+def open_root_file(path: str | Path) -> Iterator[uproot.ReadOnlyDirectory]:
+    """Open a ROOT file, turning each way in which that or reading it can fail into one named error.
+
+    Raises
+    ------
+    BadInputError
+        If the file is missing, empty, truncated or not a ROOT file.
+    """
+    try:
+        with uproot.open(Path(path)) as file:
+            yield file
+    except FileNotFoundError as error:
+        raise BadInputError(f"{path}: no such file") from error
+    except UNREADABLE as error:
+        reason = " ".join(str(error).split())[:160]
+        raise BadInputError(f"{path}: not a readable ROOT file ({type(error).__name__}: {reason})") from error

@@ -1,0 +1,113 @@
+"""What is written comes back unchanged, and what does not fit is refused by name."""
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+from numpy.testing import assert_array_equal
+
+from processors.ntuple import COLLECTIONS, EVENT_BRANCHES, TREE_NAME
+from processors.ntuple_writer import NtupleContentError, NtupleWriterSettings, write_ntuple
+from processors.sample import SampleMetadata, read_sample_metadata
+
+N_EVENTS = 25
+SIMULATED = SampleMetadata(
+    name="tautau",
+    process="tautau",
+    is_data=False,
+    cross_section_fb=919e3,
+    n_generated=N_EVENTS,
+    sum_weights=25.0,
+    sum_weights2=25.0,
+    generator="test",
+)
+DATA = SampleMetadata(
+    name="data", process="data", is_data=True, n_generated=N_EVENTS, sum_weights=25.0, sum_weights2=25.0, generator=""
+)
+
+
+@pytest.fixture
+def columns():
+    rng = np.random.default_rng(5)
+
+    def random(dtype, size):
+        if dtype == "bool":
+            return np.zeros(size, dtype=bool)
+        return rng.integers(0, 2, size) if dtype.startswith("int") else rng.normal(size=size)
+
+    flat = {branch.name: random(branch.dtype, N_EVENTS) for branch in EVENT_BRANCHES}
+    for collection in COLLECTIONS:
+        counts = rng.integers(0, 6, N_EVENTS)
+        flat[collection.counter] = counts
+        flat |= {
+            f"{collection.name}_{branch.name}": random(branch.dtype, counts.sum()) for branch in collection.branches
+        }
+    return flat
+
+
+@pytest.mark.parametrize("events_per_cluster", [1, 7, 25, 1000])
+def test_every_branch_comes_back_whatever_the_cluster_size(tmp_path, columns, events_per_cluster):
+    path = tmp_path / "a" / "file.root"
+    write_ntuple(path, columns, SIMULATED, NtupleWriterSettings(events_per_cluster=events_per_cluster))
+    with uproot.open(path) as file:
+        tree = file[TREE_NAME]
+        assert tree.classname == "TTree"
+        assert set(tree.keys()) == set(columns)
+        for branch in EVENT_BRANCHES:
+            read = tree[branch.name].array(library="np")
+            assert read.dtype == branch.dtype
+            assert_array_equal(read, columns[branch.name].astype(branch.dtype))
+        for collection in COLLECTIONS:
+            assert_array_equal(tree[collection.counter].array(library="np"), columns[collection.counter])
+            for branch in collection.branches:
+                name = f"{collection.name}_{branch.name}"
+                assert tree[name].count_branch.name == collection.counter
+                read = tree[name].array()
+                assert_array_equal(ak.num(read), columns[collection.counter])
+                assert_array_equal(ak.flatten(read).to_numpy(), columns[name].astype(branch.dtype))
+    assert read_sample_metadata(path) == SIMULATED
+
+
+def test_truth_is_not_written_for_data(tmp_path, columns):
+    path = tmp_path / "data.root"
+    write_ntuple(path, columns, DATA)
+    with uproot.open(path) as file:
+        names = set(file[TREE_NAME].keys())
+    assert names.isdisjoint({"nGen", "Gen_px", "Track_pdg", "Track_gen"})
+    assert {"nTrack", "Track_px", "nPi0"} <= names
+
+
+def test_no_events_make_an_empty_tree(tmp_path, columns):
+    path = tmp_path / "empty.root"
+    write_ntuple(path, {name: array[:0] for name, array in columns.items()}, SIMULATED)
+    with uproot.open(path) as file:
+        assert file[TREE_NAME].num_entries == 0
+        assert len(file[TREE_NAME]["Track_px"].array()) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("Track_px", lambda a: None, "'Track_px' is missing"),
+        ("Track_px", lambda a: a[:-1], r"'Track_px' has shape .* expected"),
+        ("run", lambda a: a[:-1], "'run' has shape"),
+        ("nPi0", lambda a: -a - 1, "'nPi0' is negative at entry 0"),
+        ("Track_charge", lambda a: a.astype(float), "'Track_charge' holds float64, expected int8"),
+        ("is_data", lambda a: a.astype(int), "'is_data' holds int64, expected bool"),
+        ("Track_charge", lambda a: a + 127 * (np.arange(len(a)) == 3) + 1, r"'Track_charge' holds 12\d at entry 3"),
+        ("Gen_E", lambda a: np.where(np.arange(len(a)) == 4, np.nan, a), "'Gen_E' holds nan at entry 4"),
+        ("Photon_E", lambda a: np.where(np.arange(len(a)) == 2, 1e39, a), r"'Photon_E' holds 1e\+39 at entry 2"),
+    ],
+)
+def test_columns_that_do_not_fit_are_named_and_nothing_is_written(tmp_path, columns, name, change, message):
+    changed = change(columns.pop(name))
+    if changed is not None:
+        columns[name] = changed
+    with pytest.raises(NtupleContentError, match=rf"bad\.root: co(lumn|unter) {message}"):
+        write_ntuple(tmp_path / "bad.root", columns, SIMULATED)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_column_is_named(tmp_path, columns):
+    with pytest.raises(NtupleContentError, match="'Track_pt' is not a branch of the ntuple"):
+        write_ntuple(tmp_path / "bad.root", columns | {"Track_pt": np.zeros(1)}, SIMULATED)
