@@ -6,6 +6,7 @@ Source of the numbers marked †: Belle Collaboration, arXiv:2207.07476.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +94,7 @@ class CorrectionTable(Settings):
     @field_validator("momentum_edges_gev", "theta_edges_deg")
     @classmethod
     def _increasing(cls, edges: tuple[float, ...]) -> tuple[float, ...]:
-        if len(edges) < 2 or any(low >= high for low, high in zip(edges, edges[1:], strict=False)):
+        if len(edges) < 2 or any(low >= high for low, high in pairwise(edges)):
             raise ValueError("edges must increase and enclose at least one bin")
         return edges
 
@@ -172,7 +173,7 @@ class CandidateSettings(Settings):
     field_tesla: PositiveFloat = 1.5
     """Field of Belle's solenoid along +z, tesla."""
     positron_direction: tuple[float, float, float] = (0.0, 0.0, -1.0)
-    """Flight direction of the e⁺ beam in the laboratory; the c.m. polar angle counts from the e⁻ beam opposite to it."""
+    """Flight direction of the e⁺ beam in the laboratory; c.m. polar angles count from its opposite there."""
 
     @field_validator("positron_direction")
     @classmethod
