@@ -1,0 +1,1 @@
+"""The multiclass boosted-decision-tree classifier: folds, weights, training, persistence and evaluation."""

@@ -1,0 +1,42 @@
+"""Settings and failures of the classifier."""
+
+from pydantic import Field
+
+from models.errors import LeptophileError
+from models.settings import Settings
+
+
+class ClassifierError(LeptophileError):
+    """A classifier cannot be trained, loaded or applied as asked."""
+
+
+class ClassifierSettings(Settings):
+    """Training of one channel's classifier.
+
+    The published analysis states the classes and inputs but not the hyper-parameters; these were chosen for
+    smooth scores at the sample sizes of the `demo` profile and are not tuned to the limits.
+    """
+
+    n_folds: int = Field(default=4, ge=3)
+    """Models per channel. Model k is tested on fold k, stopped early on fold k+1 and fitted to the others."""
+    seed: int = Field(default=20220707, ge=0)
+    """Seed of the fold hash and of xgboost."""
+    n_rounds: int = Field(default=300, ge=1)
+    """Most boosting rounds."""
+    early_stopping_rounds: int = Field(default=15, ge=1)
+    """Rounds without improvement of the validation loss after which boosting stops."""
+    learning_rate: float = Field(default=0.15, gt=0, le=1)
+    """Shrinkage of each round."""
+    max_depth: int = Field(default=4, ge=1)
+    """Depth of the trees."""
+    min_child_weight: float = Field(default=5.0, ge=0)
+    """Least summed hessian of a leaf; weights average one, so about this many events."""
+    l2_regularisation: float = Field(default=1.0, ge=0)
+    """Ridge penalty on leaf values."""
+    max_bins: int = Field(default=128, ge=2)
+    """Histogram bins per feature."""
+    max_boost: float = Field(default=20.0, ge=1)
+    """Most that class balancing may multiply the mean weight of a class (or of a signal mass) by.
+
+    A class of a handful of events is therefore not blown up to the weight of thousands.
+    """

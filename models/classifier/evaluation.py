@@ -1,0 +1,156 @@
+"""What a trained classifier is worth: ROC per class pair, confusion, overtraining, importances."""
+
+from itertools import combinations
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from models.classifier.metrics import kolmogorov_smirnov, roc_curve
+from models.classifier.model import Classifier
+from models.classifier.training import TrainingData, fold_roles
+from models.classifier.weights import training_weights
+from models.search import Channel, Process
+from models.settings import Settings
+
+Fraction = Annotated[float, Field(ge=0, le=1 + 1e-9)]
+
+
+class PairRoc(Settings):
+    """Separation of two classes by s_a / (s_a + s_b) of candidates scored by models that have not seen them."""
+
+    first: Process
+    second: Process
+    area: Fraction
+    """Area under the ROC curve; 0.5 is none, 1 is perfect."""
+    first_efficiency: tuple[Fraction, ...]
+    second_efficiency: tuple[Fraction, ...]
+
+
+class Overtraining(Settings):
+    """Kolmogorov–Smirnov test of a class's own score between candidates a model was fitted to and its test fold."""
+
+    process: Process
+    model: int
+    distance: Fraction
+    p_value: Fraction
+
+
+class Evaluation(Settings):
+    """The products of one channel's training."""
+
+    channel: Channel
+    classes: tuple[Process, ...]
+    absent_classes: tuple[Process, ...]
+    """Classes without a candidate: not trained, not evaluated."""
+    roc: tuple[PairRoc, ...]
+    confusion: tuple[tuple[Fraction, ...], ...]
+    """Row: true class, column: class of the highest score; rows add to one, rows of absent classes are zero."""
+    overtraining: tuple[Overtraining, ...]
+    importances: dict[str, float]
+    """Feature → share of the total gain, mean over models, descending."""
+
+    def area(self, first: Process, second: Process) -> float | None:
+        """Return the ROC area of a pair of classes, None if one was absent."""
+        wanted = {first, second}
+        return next((pair.area for pair in self.roc if {pair.first, pair.second} == wanted), None)
+
+
+def evaluate(classifier: Classifier, data: TrainingData, *, max_boost: float, n_roc_points: int = 201) -> Evaluation:
+    """Evaluate a classifier on its training candidates, each scored by the model that has not seen it.
+
+    Parameters
+    ----------
+    classifier
+        The trained models.
+    data
+        What they were trained on, with the same folds.
+    max_boost
+        Cap of the class balancing, as in training.
+    n_roc_points
+        Points kept of each ROC curve.
+    """
+    scores = classifier.scores(data.features, data.fold)
+    weight = training_weights(data.label, data.group, data.weight, max_boost=max_boost)
+    present = [number for number in range(len(classifier.classes)) if np.sum(weight[data.label == number]) > 0]
+    return Evaluation(
+        channel=classifier.channel,
+        classes=classifier.classes,
+        absent_classes=tuple(c for number, c in enumerate(classifier.classes) if number not in present),
+        roc=tuple(
+            _pair_roc(classifier, scores, weight, data.label, (first, second), n_roc_points)
+            for first, second in combinations(present, 2)
+        ),
+        confusion=_confusion(scores, weight, data.label),
+        overtraining=tuple(
+            test
+            for model in range(classifier.n_folds)
+            for number in present
+            if (test := _overtraining(classifier, data, weight, model, number)) is not None
+        ),
+        importances=importances(classifier),
+    )
+
+
+def importances(classifier: Classifier) -> dict[str, float]:
+    """Return each feature's share of the total gain of the splits, averaged over the models, largest first."""
+    shares = np.zeros(len(classifier.features))
+    for booster in classifier.boosters:
+        gain = booster.get_score(importance_type="total_gain")
+        values = np.array([gain.get(name, 0.0) for name in classifier.features], dtype=np.float64)
+        shares += values / max(float(np.sum(values)), np.finfo(float).tiny) / classifier.n_folds
+    order = np.argsort(-shares, kind="stable")
+    return {classifier.features[position]: float(shares[position]) for position in order}
+
+
+def _pair_roc(
+    classifier: Classifier,
+    scores: NDArray[np.float32],
+    weight: NDArray[np.float64],
+    label: NDArray[np.int64],
+    pair: tuple[int, int],
+    n_points: int,
+) -> PairRoc:
+    first, second = pair
+    total = np.maximum(scores[:, first] + scores[:, second], np.finfo(np.float32).tiny)
+    discriminant = scores[:, first] / total
+    is_first, is_second = label == first, label == second
+    curve = roc_curve(discriminant[is_first], discriminant[is_second], weight[is_first], weight[is_second])
+    kept = np.unique(np.linspace(0, len(curve.signal_efficiency) - 1, n_points).round().astype(int))
+    return PairRoc(
+        first=classifier.classes[first],
+        second=classifier.classes[second],
+        area=float(np.clip(curve.area, 0.0, 1.0)),
+        first_efficiency=tuple(curve.signal_efficiency[kept].tolist()),
+        second_efficiency=tuple(curve.background_efficiency[kept].tolist()),
+    )
+
+
+def _confusion(
+    scores: NDArray[np.float32], weight: NDArray[np.float64], label: NDArray[np.int64]
+) -> tuple[tuple[float, ...], ...]:
+    n = scores.shape[1]
+    matrix = np.bincount(label * n + np.argmax(scores, axis=1), weight, n * n).reshape(n, n)
+    rows = matrix.sum(axis=1, keepdims=True)
+    return tuple(
+        tuple(row) for row in np.divide(matrix, rows, out=np.zeros_like(matrix), where=rows > 0).clip(0.0, 1.0).tolist()
+    )
+
+
+def _overtraining(
+    classifier: Classifier, data: TrainingData, weight: NDArray[np.float64], model: int, number: int
+) -> Overtraining | None:
+    roles = fold_roles(data.fold, model, classifier.n_folds)
+    fitted = roles.fitted & (data.label == number) & (weight > 0)
+    test = roles.test & (data.label == number) & (weight > 0)
+    if not (np.any(fitted) and np.any(test)):
+        return None
+    own_score = [classifier.scores_of_model(model, data.features[rows])[:, number] for rows in (fitted, test)]
+    result = kolmogorov_smirnov(*own_score, weight[fitted], weight[test])
+    return Overtraining(
+        process=classifier.classes[number],
+        model=model,
+        distance=min(result.distance, 1.0),
+        p_value=min(result.p_value, 1.0),
+    )
