@@ -146,8 +146,9 @@ def _overtraining(
     test = roles.test & (data.label == number) & (weight > 0)
     if not (np.any(fitted) and np.any(test)):
         return None
-    own_score = [classifier.scores_of_model(model, data.features[rows])[:, number] for rows in (fitted, test)]
-    result = kolmogorov_smirnov(*own_score, weight[fitted], weight[test])
+    seen = classifier.scores_of_model(model, data.features[fitted])[:, number]
+    unseen = classifier.scores_of_model(model, data.features[test])[:, number]
+    result = kolmogorov_smirnov(seen, unseen, weight[fitted], weight[test])
     return Overtraining(
         process=classifier.classes[number],
         model=model,
