@@ -1,0 +1,231 @@
+"""Which ntuples there are: the samples under a folder as a coffea fileset, every file checked when opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypedDict
+
+import awkward as ak
+import numpy as np
+import uproot
+from numpy.typing import NDArray
+
+from models.errors import BadInputError
+from processors.event_identity import describe_identity, first_duplicate, pack_event_identity
+from processors.ntuple import EVENT_BRANCHES, TREE_NAME
+from processors.ntuple_writer import written_collections
+from processors.sample import SampleMetadata, open_root_file, read_sample_metadata
+
+JsonValue = str | int | float | bool | None
+
+
+class DatasetSpec(TypedDict):
+    """One sample as coffea's `Runner` takes it."""
+
+    files: dict[str, str]
+    """File path → name of its tree."""
+    metadata: dict[str, JsonValue]
+    """The sample's `SampleMetadata`, summed over its files, as JSON values."""
+
+
+class CheckedFile(NamedTuple):
+    """A file that passed every check which needs no more than opening it."""
+
+    path: Path
+    metadata: SampleMetadata
+    identity: NDArray[np.uint64]
+    """Packed (experiment, run, event) of each entry, shape (n_entries,)."""
+
+
+class SkippedFile(NamedTuple):
+    """A bad file that was left out on request, and what that costs."""
+
+    path: Path
+    reason: str
+    """The sentence that an unskipped file would have failed with."""
+    n_generated: int | None
+    """Generated events lost, None if the file does not tell any more."""
+    equivalent_luminosity_fb: float | None
+    """Luminosity lost in fb⁻¹, None if unknown."""
+
+
+class FilesetScan(NamedTuple):
+    """What was found under an ntuple folder."""
+
+    fileset: dict[str, DatasetSpec]
+    """Sample name → files and metadata, sorted by name."""
+    skipped: tuple[SkippedFile, ...]
+    """Files left out; always empty unless skipping was asked for."""
+
+
+MapFiles = Callable[[Callable[[Path], CheckedFile | SkippedFile], Iterable[Path]], Iterable[CheckedFile | SkippedFile]]
+"""How checks are mapped over files: `map`, or a cluster client's equivalent, in order."""
+
+
+def build_fileset(folder: str | Path, *, skip_bad_files: bool = False, map_files: MapFiles = map) -> FilesetScan:
+    """Return the samples under `<folder>/<sample>/*.root`, checked.
+
+    Parameters
+    ----------
+    folder
+        Holds one folder per sample.
+    skip_bad_files
+        Leave bad files out and list them, instead of failing at the first one.
+    map_files
+        How the check of a file is mapped over files.
+
+    Returns
+    -------
+    The fileset and the skipped files.
+
+    Raises
+    ------
+    BadInputError
+        If there are no samples, a file is bad, an event occurs twice in a sample, or the files of a sample
+        disagree about what they are.
+    """
+    samples = sorted(entry for entry in Path(folder).glob("*") if entry.is_dir() and not entry.name.startswith("."))
+    if not samples:
+        raise BadInputError(f"{folder}: no samples; expected folders with ROOT files")
+    check = _check_or_skip if skip_bad_files else check_file
+    fileset: dict[str, DatasetSpec] = {}
+    skipped: list[SkippedFile] = []
+    for sample in samples:
+        paths = sorted(path for path in sample.glob("*.root") if not path.name.startswith("."))
+        if not paths:
+            raise BadInputError(f"{sample}: a sample without ROOT files")
+        good: list[CheckedFile] = []
+        for outcome in map_files(check, paths):
+            if isinstance(outcome, SkippedFile):
+                skipped.append(outcome)
+                continue
+            try:
+                _check_fits_sample(outcome, sample.name, good)
+            except BadInputError as error:
+                if not skip_bad_files:
+                    raise
+                skipped.append(_skipped(outcome.path, error, outcome.metadata))
+            else:
+                good.append(outcome)
+        if good:
+            fileset[sample.name] = DatasetSpec(
+                files={str(file.path): TREE_NAME for file in good},
+                metadata=merge_metadata([file.metadata for file in good]).model_dump(mode="json"),
+            )
+    return FilesetScan(fileset, tuple(skipped))
+
+
+def check_file(path: Path) -> CheckedFile:
+    """Return what a file holds after checking its tree, branches, types, length and event numbers.
+
+    Raises
+    ------
+    BadInputError
+        Naming the file, and the branch and entry where there is one.
+    """
+    metadata = read_sample_metadata(path)
+    with open_root_file(path) as file:
+        if file.file.fEND > path.stat().st_size:
+            raise BadInputError(f"{path}: truncated, {path.stat().st_size} of {file.file.fEND} bytes are left")
+        tree = _tree(path, file)
+        _check_branches(path, tree, is_data=metadata.is_data)
+        columns = [tree[name].array(library="np") for name in ("experiment", "run", "event")]
+    identity = pack_event_identity(*columns, source=str(path))
+    duplicate = first_duplicate(identity)
+    if duplicate is not None:
+        raise BadInputError(f"{path}: entry {duplicate} repeats {describe_identity(identity[duplicate])}")
+    return CheckedFile(path, metadata, identity)
+
+
+def merge_metadata(files: list[SampleMetadata]) -> SampleMetadata:
+    """Return the metadata of a sample from those of its files: counts, weights and luminosities add up.
+
+    Raises
+    ------
+    BadInputError
+        If the files disagree about anything but these and the seed.
+    """
+    first = files[0]
+    summed = ("n_generated", "sum_weights", "sum_weights2", "equivalent_luminosity_fb")
+    for file in files[1:]:
+        for name in sorted(SampleMetadata.model_fields.keys() - {*summed, "seed"}):
+            if getattr(file, name) != getattr(first, name):
+                values = f"{getattr(first, name)!r} and {getattr(file, name)!r}"
+                raise BadInputError(f"sample '{first.name}': its files disagree about {name}, {values}")
+    luminosities = [file.equivalent_luminosity_fb for file in files]
+    return first.model_copy(
+        update={
+            "n_generated": sum(file.n_generated for file in files),
+            "sum_weights": sum(file.sum_weights for file in files),
+            "sum_weights2": sum(file.sum_weights2 for file in files),
+            "equivalent_luminosity_fb": None if None in luminosities else sum(filter(None, luminosities)),
+            "seed": first.seed if len(files) == 1 else None,
+        }
+    )
+
+
+def sample_metadata(metadata: Mapping[str, Any]) -> SampleMetadata:
+    """Return the typed sample metadata among the key–value pairs that coffea hands to a processor."""
+    return SampleMetadata.model_validate({name: metadata[name] for name in SampleMetadata.model_fields})
+
+
+def _check_or_skip(path: Path) -> CheckedFile | SkippedFile:
+    try:
+        return check_file(path)
+    except BadInputError as error:
+        try:
+            metadata = read_sample_metadata(path)
+        except BadInputError:
+            metadata = None
+        return _skipped(path, error, metadata)
+
+
+def _skipped(path: Path, error: BadInputError, metadata: SampleMetadata | None) -> SkippedFile:
+    if metadata is None:
+        return SkippedFile(path, str(error), None, None)
+    return SkippedFile(path, str(error), metadata.n_generated, metadata.equivalent_luminosity_fb)
+
+
+def _check_fits_sample(file: CheckedFile, sample: str, earlier: list[CheckedFile]) -> None:
+    if file.metadata.name != sample:
+        raise BadInputError(f"{file.path}: belongs to sample '{file.metadata.name}' but lies in folder '{sample}'")
+    if earlier:
+        merge_metadata([earlier[0].metadata, file.metadata])
+    for other in earlier:
+        repeated = np.isin(file.identity, other.identity)
+        if np.any(repeated):
+            entry = int(np.argmax(repeated))
+            raise BadInputError(f"{file.path}: the event at entry {entry} is also in {other.path}")
+
+
+def _tree(path: Path, file: uproot.ReadOnlyDirectory) -> uproot.TTree:
+    classes = file.classnames(cycle=False)
+    if TREE_NAME not in classes:
+        trees = sorted(name for name, kind in classes.items() if kind in ("TTree", "ROOT::RNTuple"))
+        raise BadInputError(f"{path}: no tree '{TREE_NAME}', the file holds {', '.join(trees) or 'no tree'}")
+    return file[TREE_NAME]
+
+
+def _check_branches(path: Path, tree: uproot.TTree, *, is_data: bool) -> None:
+    for branch in EVENT_BRANCHES:
+        _check_branch(path, tree, branch.name, branch.dtype, jagged=False)
+    for collection in written_collections(is_data=is_data):
+        _check_branch(path, tree, collection.counter, "int32", jagged=False)
+        for branch in collection.branches:
+            _check_branch(path, tree, f"{collection.name}_{branch.name}", branch.dtype, jagged=True)
+
+
+def _check_branch(path: Path, tree: uproot.TTree, name: str, dtype: str, *, jagged: bool) -> None:
+    """Check that a branch exists and holds numbers of its kind, no narrower than the table says."""
+    if name not in tree:
+        raise BadInputError(f"{path}: tree '{TREE_NAME}' lacks the branch '{name}'")
+    form = tree[name].interpretation.awkward_form(None)
+    is_jagged = isinstance(form, ak.forms.ListOffsetForm)
+    content = form.content if is_jagged else form
+    expected = np.dtype(dtype)
+    stored = np.dtype(content.primitive) if isinstance(content, ak.forms.NumpyForm) else None
+    same_kind = stored is not None and stored.kind == expected.kind and np.can_cast(expected, stored)
+    if is_jagged != jagged or not same_kind:
+        shape = "an array per event of " if jagged else ""
+        raise BadInputError(f"{path}: branch '{name}' holds {tree[name].typename}, expected {shape}{dtype}")
