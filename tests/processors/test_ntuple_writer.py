@@ -6,49 +6,18 @@ import pytest
 import uproot
 from numpy.testing import assert_array_equal
 
+from models.search import Process
 from processors.ntuple import COLLECTIONS, EVENT_BRANCHES, TREE_NAME
 from processors.ntuple_writer import NtupleContentError, NtupleWriterSettings, write_ntuple
-from processors.sample import SampleMetadata, read_sample_metadata
+from processors.sample import read_sample_metadata
 
-N_EVENTS = 25
-SIMULATED = SampleMetadata(
-    name="tautau",
-    process="tautau",
-    is_data=False,
-    cross_section_fb=919e3,
-    n_generated=N_EVENTS,
-    sum_weights=25.0,
-    sum_weights2=25.0,
-    generator="test",
-)
-DATA = SampleMetadata(
-    name="data", process="data", is_data=True, n_generated=N_EVENTS, sum_weights=25.0, sum_weights2=25.0, generator=""
-)
-
-
-@pytest.fixture
-def columns():
-    rng = np.random.default_rng(5)
-
-    def random(dtype, size):
-        if dtype == "bool":
-            return np.zeros(size, dtype=bool)
-        return rng.integers(0, 2, size) if dtype.startswith("int") else rng.normal(size=size)
-
-    flat = {branch.name: random(branch.dtype, N_EVENTS) for branch in EVENT_BRANCHES}
-    for collection in COLLECTIONS:
-        counts = rng.integers(0, 6, N_EVENTS)
-        flat[collection.counter] = counts
-        flat |= {
-            f"{collection.name}_{branch.name}": random(branch.dtype, counts.sum()) for branch in collection.branches
-        }
-    return flat
+DATA_CHANGES = {"process": Process.DATA, "is_data": True, "cross_section_fb": None}
 
 
 @pytest.mark.parametrize("events_per_cluster", [1, 7, 25, 1000])
-def test_every_branch_comes_back_whatever_the_cluster_size(tmp_path, columns, events_per_cluster):
+def test_every_branch_comes_back_whatever_the_cluster_size(tmp_path, columns, tautau_metadata, events_per_cluster):
     path = tmp_path / "a" / "file.root"
-    write_ntuple(path, columns, SIMULATED, NtupleWriterSettings(events_per_cluster=events_per_cluster))
+    write_ntuple(path, columns, tautau_metadata, NtupleWriterSettings(events_per_cluster=events_per_cluster))
     with uproot.open(path) as file:
         tree = file[TREE_NAME]
         assert tree.classname == "TTree"
@@ -65,21 +34,21 @@ def test_every_branch_comes_back_whatever_the_cluster_size(tmp_path, columns, ev
                 read = tree[name].array()
                 assert_array_equal(ak.num(read), columns[collection.counter])
                 assert_array_equal(ak.flatten(read).to_numpy(), columns[name].astype(branch.dtype))
-    assert read_sample_metadata(path) == SIMULATED
+    assert read_sample_metadata(path) == tautau_metadata
 
 
-def test_truth_is_not_written_for_data(tmp_path, columns):
+def test_truth_is_not_written_for_data(tmp_path, columns, tautau_metadata):
     path = tmp_path / "data.root"
-    write_ntuple(path, columns, DATA)
+    write_ntuple(path, columns, tautau_metadata.model_copy(update=DATA_CHANGES))
     with uproot.open(path) as file:
         names = set(file[TREE_NAME].keys())
     assert names.isdisjoint({"nGen", "Gen_px", "Track_pdg", "Track_gen"})
     assert {"nTrack", "Track_px", "nPi0"} <= names
 
 
-def test_no_events_make_an_empty_tree(tmp_path, columns):
+def test_no_events_make_an_empty_tree(tmp_path, columns, tautau_metadata):
     path = tmp_path / "empty.root"
-    write_ntuple(path, {name: array[:0] for name, array in columns.items()}, SIMULATED)
+    write_ntuple(path, {name: array[:0] for name, array in columns.items()}, tautau_metadata)
     with uproot.open(path) as file:
         assert file[TREE_NAME].num_entries == 0
         assert len(file[TREE_NAME]["Track_px"].array()) == 0
@@ -99,15 +68,17 @@ def test_no_events_make_an_empty_tree(tmp_path, columns):
         ("Photon_E", lambda a: np.where(np.arange(len(a)) == 2, 1e39, a), r"'Photon_E' holds 1e\+39 at entry 2"),
     ],
 )
-def test_columns_that_do_not_fit_are_named_and_nothing_is_written(tmp_path, columns, name, change, message):
+def test_columns_that_do_not_fit_are_named_and_nothing_is_written(
+    tmp_path, columns, tautau_metadata, name, change, message
+):
     changed = change(columns.pop(name))
     if changed is not None:
         columns[name] = changed
     with pytest.raises(NtupleContentError, match=rf"bad\.root: co(lumn|unter) {message}"):
-        write_ntuple(tmp_path / "bad.root", columns, SIMULATED)
+        write_ntuple(tmp_path / "bad.root", columns, tautau_metadata)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_unknown_column_is_named(tmp_path, columns):
+def test_unknown_column_is_named(tmp_path, columns, tautau_metadata):
     with pytest.raises(NtupleContentError, match="'Track_pt' is not a branch of the ntuple"):
-        write_ntuple(tmp_path / "bad.root", columns | {"Track_pt": np.zeros(1)}, SIMULATED)
+        write_ntuple(tmp_path / "bad.root", columns | {"Track_pt": np.zeros(1)}, tautau_metadata)
