@@ -1,0 +1,286 @@
+"""Clusters without a track: photons, what electrons and hadrons leave besides their track, and beam background."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.helix import helix_from_vertex, position_at
+from simulation.detector.configuration import CalorimeterConfig
+from simulation.detector.detected import Photons
+from simulation.detector.jagged import cross_pairs
+from simulation.detector.propagation import arc_to_cylinder, flight_to_cylinder
+from simulation.detector.species import (
+    CHARGED_SPECIES,
+    ELECTRON,
+    LONG_LIVED_NEUTRAL_HADRONS,
+    MUON,
+    PHOTON,
+    STABLE,
+    charge,
+    is_one_of,
+)
+from simulation.generated import GeneratedEvents
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+class Clusters(NamedTuple):
+    """Energy deposits before measurement, in any order."""
+
+    event: IntArray
+    position_mm: FloatArray
+    """Impact on the front face, shape (n, 3)."""
+    energy_gev: FloatArray
+    electromagnetic: NDArray[np.bool_]
+
+
+def relative_energy_resolution(energy_gev: FloatArray, calorimeter: CalorimeterConfig) -> FloatArray:
+    """Return σ_E/E of clusters.
+
+    >>> relative_energy_resolution(np.array([1.0]), CalorimeterConfig()).round(4).tolist()
+    [0.0157]
+    """
+    return np.asarray(
+        np.sqrt(
+            calorimeter.energy_constant**2
+            + (calorimeter.energy_noise_gev / energy_gev) ** 2
+            + calorimeter.energy_stochastic**2 / np.sqrt(energy_gev)
+        )
+    )
+
+
+def position_resolution_mm(energy_gev: FloatArray, calorimeter: CalorimeterConfig) -> FloatArray:
+    """Return the resolution of a cluster's position on the front face, in either direction.
+
+    >>> position_resolution_mm(np.array([1.0]), CalorimeterConfig()).round(2).tolist()
+    [5.47]
+    """
+    return np.asarray(
+        calorimeter.position_constant_mm
+        + calorimeter.position_sqrt_mm / np.sqrt(energy_gev)
+        + calorimeter.position_fourth_root_mm / energy_gev**0.25
+    )
+
+
+def find_photons(
+    events: GeneratedEvents,
+    track_particle: IntArray,
+    ip_mm: FloatArray,
+    rng: np.random.Generator,
+    *,
+    calorimeter: CalorimeterConfig,
+    field_tesla: float,
+) -> Photons:
+    """Reconstruct clusters that no track points to.
+
+    Parameters
+    ----------
+    events
+        Events in the laboratory with conversions and bremsstrahlung.
+    track_particle
+        Flat index of the particle of each reconstructed track, shape (n_tracks,).
+    ip_mm
+        Interaction points that photons are taken to come from, shape (n_events, 3).
+    rng
+        Source of random numbers.
+    calorimeter, field_tesla
+        Geometry and response; field along +z.
+    """
+    impacts = _charged_impacts(events, track_particle, calorimeter, field_tesla)
+    parts = (
+        _photon_clusters(events, rng, calorimeter),
+        _neutral_hadron_clusters(events, rng, calorimeter),
+        _untracked_electron_clusters(events, impacts),
+        _split_off_clusters(events, impacts, rng, calorimeter),
+        _background_clusters(events.n_events, rng, calorimeter),
+    )
+    clusters = Clusters(
+        np.concatenate([part.event for part in parts]),
+        np.concatenate([part.position_mm for part in parts]),
+        np.concatenate([part.energy_gev for part in parts]),
+        np.concatenate([part.electromagnetic for part in parts]),
+    )
+    seen = _is_instrumented(clusters.position_mm, calorimeter) & (clusters.energy_gev > 0.0)
+    clusters = _select(clusters, seen)
+    clusters = _select(clusters, np.argsort(clusters.event, kind="stable"))
+    clusters = _select(clusters, ~_belongs_to_track(clusters, impacts, events.n_events, calorimeter))
+    return _measure(clusters, ip_mm, rng, calorimeter)
+
+
+def _select(clusters: Clusters, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Clusters:
+    return Clusters(
+        clusters.event[chosen],
+        clusters.position_mm[chosen],
+        clusters.energy_gev[chosen],
+        clusters.electromagnetic[chosen],
+    )
+
+
+def _is_instrumented(position_mm: FloatArray, calorimeter: CalorimeterConfig) -> NDArray[np.bool_]:
+    """Return whether impacts lie in the acceptance and outside the gaps, as seen from the origin."""
+    angle = np.rad2deg(np.arctan2(np.hypot(position_mm[:, 0], position_mm[:, 1]), position_mm[:, 2]))
+    low, high = calorimeter.polar_range_deg
+    instrumented = (angle > low) & (angle < high)
+    for gap_low, gap_high in calorimeter.gaps_deg:
+        instrumented &= (angle < gap_low) | (angle > gap_high)
+    return instrumented
+
+
+def _neutral_impacts(events: GeneratedEvents, particle: NDArray[np.intp], calorimeter: CalorimeterConfig) -> FloatArray:
+    """Return where straight flights meet the front face, shape (n, 3); the origin, uninstrumented, for none."""
+    origin = np.stack([events.vx[particle], events.vy[particle], events.vz[particle]], axis=-1)
+    momentum = np.stack([events.px[particle], events.py[particle], events.pz[particle]], axis=-1)
+    size = np.linalg.norm(momentum, axis=1)
+    direction = momentum / np.where(size > 0.0, size, 1.0)[:, None]
+    to_end_cap = _distance_to_end_cap(origin[:, 2], direction[:, 2], calorimeter)
+    distance = np.minimum(flight_to_cylinder(origin, direction, calorimeter.radius_mm), to_end_cap)
+    inside = (np.hypot(origin[:, 0], origin[:, 1]) < calorimeter.radius_mm) & np.isfinite(distance) & (to_end_cap > 0.0)
+    return np.where(inside[:, None], origin + np.where(inside, distance, 0.0)[:, None] * direction, 0.0)
+
+
+def _distance_to_end_cap(z_mm: FloatArray, z_slope: FloatArray, calorimeter: CalorimeterConfig) -> FloatArray:
+    """Return the path to the end cap ahead, given dz per path length; infinite for none."""
+    end = np.where(z_slope > 0.0, calorimeter.forward_z_mm, calorimeter.backward_z_mm)
+    return np.where(z_slope == 0.0, np.inf, (end - z_mm) / np.where(z_slope == 0.0, 1.0, z_slope))
+
+
+class _Impacts(NamedTuple):
+    """Charged particles on the front face, ascending in particle."""
+
+    particle: IntArray
+    event: IntArray
+    position_mm: FloatArray
+    tracked: NDArray[np.bool_]
+
+
+def _charged_impacts(
+    events: GeneratedEvents, track_particle: IntArray, calorimeter: CalorimeterConfig, field_tesla: float
+) -> _Impacts:
+    transverse = np.hypot(events.px, events.py)
+    charged = np.flatnonzero((events.status == STABLE) & (transverse > 0.0) & is_one_of(events.pdg, CHARGED_SPECIES))
+    helix = helix_from_vertex(
+        np.stack([events.vx[charged], events.vy[charged], events.vz[charged]], axis=-1),
+        np.stack([events.px[charged], events.py[charged], events.pz[charged]], axis=-1),
+        charge(events.pdg[charged]),
+        field_tesla,
+    )
+    arc = np.minimum(
+        arc_to_cylinder(helix, calorimeter.radius_mm), _distance_to_end_cap(helix.z0, helix.tan_lambda, calorimeter)
+    )
+    tracked = np.zeros(len(events.pdg), dtype=bool)
+    tracked[track_particle] = True
+    reaches = np.isfinite(arc) & (arc > 0.0)
+    position = position_at(helix, np.where(reaches, arc, 0.0))
+    reaches &= _is_instrumented(position, calorimeter)
+    hit = charged[reaches]
+    return _Impacts(hit, events.event_index[hit], position[reaches], tracked[hit])
+
+
+def _photon_clusters(events: GeneratedEvents, rng: np.random.Generator, calorimeter: CalorimeterConfig) -> Clusters:
+    photon = np.flatnonzero((events.pdg == PHOTON) & (events.status == STABLE))
+    photon = photon[rng.random(len(photon)) < calorimeter.photon_efficiency]
+    return Clusters(
+        events.event_index[photon],
+        _neutral_impacts(events, photon, calorimeter),
+        events.E[photon],
+        np.ones(len(photon), dtype=bool),
+    )
+
+
+def _neutral_hadron_clusters(
+    events: GeneratedEvents, rng: np.random.Generator, calorimeter: CalorimeterConfig
+) -> Clusters:
+    hadron = np.flatnonzero((events.status == STABLE) & is_one_of(events.pdg, LONG_LIVED_NEUTRAL_HADRONS))
+    hadron = hadron[rng.random(len(hadron)) < calorimeter.hadron_interaction]
+    squared_momentum = events.px[hadron] ** 2 + events.py[hadron] ** 2 + events.pz[hadron] ** 2
+    kinetic = events.E[hadron] - np.sqrt(np.maximum(events.E[hadron] ** 2 - squared_momentum, 0.0))
+    return Clusters(
+        events.event_index[hadron],
+        _neutral_impacts(events, hadron, calorimeter),
+        kinetic * rng.beta(*calorimeter.hadron_response, size=len(hadron)),
+        np.zeros(len(hadron), dtype=bool),
+    )
+
+
+def _untracked_electron_clusters(events: GeneratedEvents, impacts: _Impacts) -> Clusters:
+    lost = (np.abs(events.pdg[impacts.particle]) == ELECTRON) & ~impacts.tracked
+    return Clusters(
+        impacts.event[lost],
+        impacts.position_mm[lost],
+        events.E[impacts.particle[lost]],
+        np.ones(int(lost.sum()), dtype=bool),
+    )
+
+
+def _split_off_clusters(
+    events: GeneratedEvents, impacts: _Impacts, rng: np.random.Generator, calorimeter: CalorimeterConfig
+) -> Clusters:
+    hadron = np.flatnonzero(np.abs(events.pdg[impacts.particle]) > MUON)
+    hadron = hadron[rng.random(len(hadron)) < calorimeter.split_off_probability]
+    shift = calorimeter.split_off_distance_mm * rng.standard_normal((len(hadron), 3))
+    return Clusters(
+        impacts.event[hadron],
+        impacts.position_mm[hadron] + shift,
+        rng.exponential(calorimeter.split_off_energy_gev, len(hadron)),
+        np.zeros(len(hadron), dtype=bool),
+    )
+
+
+def _background_clusters(n_events: int, rng: np.random.Generator, calorimeter: CalorimeterConfig) -> Clusters:
+    counts = rng.poisson(calorimeter.background_photons, n_events)
+    n_clusters = int(counts.sum())
+    low, high = np.cos(np.deg2rad(calorimeter.polar_range_deg))
+    cosine = rng.uniform(high, low, n_clusters)
+    azimuth = rng.uniform(-np.pi, np.pi, n_clusters)
+    sine = np.sqrt(1.0 - cosine**2)
+    direction = np.stack([sine * np.cos(azimuth), sine * np.sin(azimuth), cosine], axis=-1)
+    return Clusters(
+        np.repeat(np.arange(n_events), counts),
+        calorimeter.radius_mm * direction,
+        calorimeter.threshold_gev + rng.exponential(calorimeter.background_energy_gev, n_clusters),
+        np.zeros(n_clusters, dtype=bool),
+    )
+
+
+def _belongs_to_track(
+    clusters: Clusters, impacts: _Impacts, n_events: int, calorimeter: CalorimeterConfig
+) -> NDArray[np.bool_]:
+    """Return whether each cluster, ordered by event, is at the impact of a reconstructed track."""
+    tracked_event = impacts.event[impacts.tracked]
+    tracked_position = impacts.position_mm[impacts.tracked]
+    cluster, track = cross_pairs(
+        np.bincount(clusters.event, minlength=n_events), np.bincount(tracked_event, minlength=n_events)
+    )
+    squared_distance = np.sum((clusters.position_mm[cluster] - tracked_position[track]) ** 2, axis=1)
+    matched = np.zeros(len(clusters.event), dtype=bool)
+    matched[cluster[squared_distance < calorimeter.track_match_mm**2]] = True
+    return matched
+
+
+def _measure(
+    clusters: Clusters, ip_mm: FloatArray, rng: np.random.Generator, calorimeter: CalorimeterConfig
+) -> Photons:
+    n_clusters = len(clusters.event)
+    energy = clusters.energy_gev * (
+        1.0 + relative_energy_resolution(clusters.energy_gev, calorimeter) * rng.standard_normal(n_clusters)
+    )
+    # An isotropic shift: its part along the line of sight changes no direction.
+    shift = position_resolution_mm(clusters.energy_gev, calorimeter)[:, None] * rng.standard_normal((n_clusters, 3))
+    line_of_sight = clusters.position_mm + shift - ip_mm[clusters.event]
+    e9_e25 = np.where(
+        clusters.electromagnetic,
+        rng.beta(*calorimeter.electromagnetic_e9e25, size=n_clusters),
+        rng.beta(*calorimeter.hadronic_e9e25, size=n_clusters),
+    )
+    kept = energy > calorimeter.threshold_gev
+    direction = line_of_sight[kept] / np.linalg.norm(line_of_sight[kept], axis=1)[:, None]
+    return Photons(
+        counts=np.bincount(clusters.event[kept], minlength=len(ip_mm)),
+        momentum_gev=energy[kept, None] * direction,
+        energy_gev=energy[kept],
+        e9_e25=e9_e25[kept],
+    )
