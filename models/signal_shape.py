@@ -1,0 +1,308 @@
+"""The signal at any mass: efficiency, resolution and shape, interpolated between generated masses.
+
+Correctly reconstructed candidates are described by the distribution of z = (m − m_φ)/σ(m_φ), which changes
+slowly with m_φ; mis-reconstructed ones (a wrong pair) by their distribution in m itself. Both are interpolated
+as cumulative distributions, so that the fractions in any bins add up exactly.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from models.errors import LeptophileError
+from models.settings import Settings
+
+CENTRAL_FRACTION = 0.682689492137086
+"""Probability content of ±1 standard deviation of a Gaussian."""
+
+
+class SignalShapeSettings(Settings):
+    """Description of the signal's shape."""
+
+    minimum_candidates: int = Field(default=20, ge=2)
+    """Correct candidates that a generated mass needs to contribute its resolution and shape."""
+    n_quantiles: int = Field(default=257, ge=17)
+    """Knots of each stored cumulative distribution."""
+
+
+class SignalShapeError(LeptophileError):
+    """The signal samples do not allow a signal model."""
+
+
+class SignalSample(NamedTuple):
+    """Selected candidates of one generated signal sample."""
+
+    m_phi_gev: float
+    """Generated mass."""
+    sum_weights: float
+    """Sum of weights of all generated events."""
+    mass_gev: NDArray[np.float64]
+    """Candidate masses m(ℓℓ), shape (n,)."""
+    weight: NDArray[np.float64]
+    """Weights in the normalisation of `sum_weights`, shape (n,)."""
+    is_true: NDArray[np.bool_]
+    """Whether the candidate is the φ, shape (n,)."""
+
+
+class Measured(NamedTuple):
+    """A number with its statistical uncertainty."""
+
+    value: float
+    error: float
+
+
+@dataclass(frozen=True)
+class SignalModel:
+    """Signal of one search at one lifetime, on a grid of generated masses.
+
+    There are G masses for the efficiency, S ≤ G with enough candidates for the shape, and K quantile knots.
+    """
+
+    mass_gev: NDArray[np.float64]
+    """Generated masses, ascending, shape (G,)."""
+    efficiency: NDArray[np.float64]
+    """Selected fraction of the generated events, shape (G,)."""
+    efficiency_error: NDArray[np.float64]
+    """Its statistical uncertainty, shape (G,)."""
+    shape_mass_gev: NDArray[np.float64]
+    """Generated masses with a shape, shape (S,)."""
+    sigma_gev: NDArray[np.float64]
+    """Mass resolution, shape (S,)."""
+    true_fraction: NDArray[np.float64]
+    """Fraction of correct candidates, shape (S,)."""
+    effective_candidates: NDArray[np.float64]
+    """(Σw)²/Σw² of the candidates, shape (S,)."""
+    core_quantiles: NDArray[np.float64]
+    """Equidistant quantiles of z of correct candidates, shape (S, K)."""
+    tail_quantiles_gev: NDArray[np.float64]
+    """Equidistant quantiles of m of wrong candidates, shape (S, K); zeros where there are none."""
+
+    def resolution_gev(self, m_phi_gev: float) -> float:
+        """Return σ(m_φ), linear between generated masses and constant beyond the outermost."""
+        return float(np.interp(m_phi_gev, self.shape_mass_gev, self.sigma_gev))
+
+    def efficiency_at(self, m_phi_gev: float) -> Measured:
+        """Return the efficiency at a mass, linear between generated masses and constant beyond the outermost."""
+        low, high, t = _neighbours(self.mass_gev, m_phi_gev)
+        value = (1 - t) * self.efficiency[low] + t * self.efficiency[high]
+        error = np.hypot((1 - t) * self.efficiency_error[low], t * self.efficiency_error[high])
+        return Measured(float(value), float(error))
+
+    def cumulative(self, m_phi_gev: float, mass_gev: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the fraction of selected candidates below each mass, shape as `mass_gev`."""
+        low, high, t = _neighbours(self.shape_mass_gev, m_phi_gev)
+        z = (mass_gev - m_phi_gev) / self.resolution_gev(m_phi_gev)
+        result = np.zeros_like(mass_gev)
+        for index, share in ((low, 1 - t), (high, t)):
+            good = self.true_fraction[index]
+            core = _cumulative_of(self.core_quantiles[index], z)
+            tail = _cumulative_of(self.tail_quantiles_gev[index], mass_gev)
+            result += share * (good * core + (1 - good) * tail)
+        return result
+
+    def template_fractions(self, m_phi_gev: float, edges_gev: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the fraction of selected candidates in each bin.
+
+        Parameters
+        ----------
+        m_phi_gev
+            Mass of φ.
+        edges_gev
+            Bin edges, shape (n + 1,).
+
+        Returns
+        -------
+        Fractions of shape (n,), non-negative; their sum is below one by what lies outside the edges.
+        """
+        fractions: NDArray[np.float64] = np.diff(self.cumulative(m_phi_gev, edges_gev))
+        return fractions
+
+    def effective_candidates_at(self, m_phi_gev: float) -> float:
+        """Return the effective number of simulated candidates behind the shape at a mass."""
+        return float(np.interp(m_phi_gev, self.shape_mass_gev, self.effective_candidates))
+
+
+class ClosurePoint(NamedTuple):
+    """One generated mass predicted from all others."""
+
+    m_phi_gev: float
+    efficiency_predicted: float
+    efficiency: Measured
+    sigma_predicted_gev: float
+    sigma_gev: float
+    shape_distance: float
+    """Largest difference of the predicted and the actual cumulative distribution of m."""
+    effective_candidates: float
+    """Sets the scale of the distance: the 95 % Kolmogorov–Smirnov quantile is 1.36/√n."""
+
+
+def build_signal_model(
+    samples: Sequence[SignalSample],
+    settings: SignalShapeSettings | None = None,
+    *,
+    reference: SignalModel | None = None,
+) -> SignalModel:
+    """Measure efficiency, resolution and shape at the generated masses.
+
+    Parameters
+    ----------
+    samples
+        One per generated mass, at one lifetime, in any order.
+    settings
+        Knots and least number of candidates.
+    reference
+        The nominal model, when a systematic variation is described: z is then in units of its resolution, and its
+        masses are used, so that the two differ by the variation only.
+
+    Raises
+    ------
+    SignalShapeError
+        If a mass is given twice, a sample has no events, or no mass has enough candidates.
+    """
+    settings = settings or SignalShapeSettings()
+    ordered = sorted(samples, key=lambda sample: sample.m_phi_gev)
+    masses = np.array([sample.m_phi_gev for sample in ordered], dtype=np.float64)
+    if np.any(np.diff(masses) == 0):
+        raise SignalShapeError(f"two signal samples have the mass {masses[1:][np.diff(masses) == 0][0]:.3f} GeV")
+    for sample in ordered:
+        if not sample.sum_weights > 0:
+            raise SignalShapeError(f"the signal sample at {sample.m_phi_gev:.3f} GeV has no generated events")
+    shaped = [sample for sample in ordered if _is_shaped(sample, settings, reference)]
+    if not shaped:
+        raise SignalShapeError(
+            f"none of {len(ordered)} signal masses has {settings.minimum_candidates} correct candidates after selection"
+        )
+    shape_masses = np.array([sample.m_phi_gev for sample in shaped], dtype=np.float64)
+    sigmas = (
+        np.array([resolution_gev(s.mass_gev[s.is_true], s.weight[s.is_true]) for s in shaped])
+        if reference is None
+        else reference.sigma_gev
+    )
+    probabilities = np.linspace(0.0, 1.0, settings.n_quantiles)
+    efficiencies = [_efficiency(sample) for sample in ordered]
+    return SignalModel(
+        mass_gev=masses,
+        efficiency=np.array([e.value for e in efficiencies]),
+        efficiency_error=np.array([e.error for e in efficiencies]),
+        shape_mass_gev=shape_masses,
+        sigma_gev=sigmas,
+        true_fraction=np.array([np.sum(s.weight[s.is_true]) / np.sum(s.weight) for s in shaped]),
+        effective_candidates=np.array([np.sum(s.weight) ** 2 / np.sum(s.weight**2) for s in shaped]),
+        core_quantiles=np.stack(
+            [
+                weighted_quantiles((s.mass_gev[s.is_true] - s.m_phi_gev) / sigma, s.weight[s.is_true], probabilities)
+                for s, sigma in zip(shaped, sigmas, strict=True)
+            ]
+        ),
+        tail_quantiles_gev=np.stack(
+            [weighted_quantiles(s.mass_gev[~s.is_true], s.weight[~s.is_true], probabilities) for s in shaped]
+        ),
+    )
+
+
+def resolution_gev(mass_gev: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
+    """Return half the width of the narrowest mass interval that holds 68.3 % of the candidates.
+
+    For a Gaussian this is its standard deviation; radiative tails hardly move it.
+
+    Parameters
+    ----------
+    mass_gev
+        Masses of correct candidates, shape (n,), n ≥ 2.
+    weight
+        Their weights, shape (n,).
+    """
+    order = np.argsort(mass_gev)
+    masses = mass_gev[order]
+    # The interval from candidate i to j holds what lies between them, each end counted half.
+    cumulative = np.cumsum(weight[order]) - 0.5 * weight[order]
+    wanted = cumulative + CENTRAL_FRACTION * np.sum(weight)
+    inside = wanted <= cumulative[-1]
+    if not np.any(inside):
+        return float(np.ptp(masses)) / 2
+    ends = np.interp(wanted[inside], cumulative, masses)
+    return float(np.min(ends - masses[inside])) / 2
+
+
+def weighted_quantiles(
+    values: NDArray[np.float64], weight: NDArray[np.float64], probabilities: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return weighted quantiles by linear interpolation of the mid-step cumulative distribution; zeros if empty.
+
+    >>> weighted_quantiles(np.array([3.0, 1.0, 2.0]), np.ones(3), np.array([0.0, 0.5, 1.0])).tolist()
+    [1.0, 2.0, 3.0]
+    """
+    if len(values) == 0:
+        return np.zeros_like(probabilities)
+    order = np.argsort(values)
+    cumulative = np.cumsum(weight[order]) - 0.5 * weight[order]
+    quantiles: NDArray[np.float64] = np.interp(probabilities * np.sum(weight), cumulative, values[order])
+    return quantiles
+
+
+def closure(samples: Sequence[SignalSample], settings: SignalShapeSettings | None = None) -> tuple[ClosurePoint, ...]:
+    """Predict each inner generated mass from the others and compare with its own candidates.
+
+    Parameters
+    ----------
+    samples
+        At least four generated masses; the outermost two are not predicted, since nothing is extrapolated.
+    settings
+        As for `build_signal_model`.
+    """
+    ordered = sorted(samples, key=lambda sample: sample.m_phi_gev)
+    complete = build_signal_model(ordered, settings)
+    return tuple(
+        _closure_point(complete, build_signal_model([*ordered[:i], *ordered[i + 1 :]], settings), ordered[i])
+        for i in range(1, len(ordered) - 1)
+        if ordered[i].m_phi_gev in complete.shape_mass_gev
+    )
+
+
+def _closure_point(complete: SignalModel, predicted: SignalModel, left_out: SignalSample) -> ClosurePoint:
+    m_phi = left_out.m_phi_gev
+    order = np.argsort(left_out.mass_gev)
+    actual = np.cumsum(left_out.weight[order]) / np.sum(left_out.weight)
+    distance = np.max(np.abs(actual - predicted.cumulative(m_phi, left_out.mass_gev[order])))
+    return ClosurePoint(
+        m_phi,
+        predicted.efficiency_at(m_phi).value,
+        complete.efficiency_at(m_phi),
+        predicted.resolution_gev(m_phi),
+        complete.resolution_gev(m_phi),
+        float(distance),
+        complete.effective_candidates_at(m_phi),
+    )
+
+
+def _is_shaped(sample: SignalSample, settings: SignalShapeSettings, reference: SignalModel | None) -> bool:
+    if reference is not None:
+        return bool(np.any(reference.shape_mass_gev == sample.m_phi_gev))
+    return int(np.count_nonzero(sample.is_true & (sample.weight > 0))) >= settings.minimum_candidates
+
+
+def _efficiency(sample: SignalSample) -> Measured:
+    value = np.sum(sample.weight) / sample.sum_weights
+    # Binomial variance, for weights of a common size w: w Σw (1 − ε) / N² with w from Σw²/Σw.
+    variance = np.sum(sample.weight**2) * max(0.0, 1.0 - value) / sample.sum_weights**2
+    return Measured(float(value), float(np.sqrt(variance)))
+
+
+def _neighbours(grid: NDArray[np.float64], mass: float) -> tuple[int, int, float]:
+    """Return the indices of the grid masses around a mass and its relative position between them."""
+    high = int(np.clip(np.searchsorted(grid, mass), 1, max(1, len(grid) - 1))) if len(grid) > 1 else 0
+    low = max(0, high - 1)
+    if low == high:
+        return low, high, 0.0
+    return low, high, float(np.clip((mass - grid[low]) / (grid[high] - grid[low]), 0.0, 1.0))
+
+
+def _cumulative_of(quantiles: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
+    # Equal knots (ties, or a single candidate) make a step, which np.interp resolves to its upper end.
+    probabilities = np.linspace(0.0, 1.0, len(quantiles))
+    result: NDArray[np.float64] = np.interp(at, quantiles, probabilities, left=0.0, right=1.0)
+    return result
