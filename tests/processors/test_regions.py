@@ -1,0 +1,62 @@
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from pydantic import ValidationError
+
+from models.search import Channel
+from processors.regions import RegionSettings, Unblinding, assign_regions, control_regions
+
+SETTINGS = RegionSettings()
+UNBLINDING = Unblinding(who="A. Physicist", reason="review passed", when=datetime(2022, 7, 15, tzinfo=UTC))
+
+
+def softmax(raw):
+    exponential = np.exp(raw.astype(np.float32))
+    return exponential / exponential.sum(axis=1, keepdims=True)
+
+
+raw_scores = arrays(np.float64, st.tuples(st.integers(0, 30), st.just(5)), elements=st.floats(-6, 6))
+
+
+@given(raw_scores, st.sampled_from(list(Channel)), st.sampled_from([0.5, 0.65, 0.95]))
+def test_regions_are_disjoint_or_nested_as_defined(raw, channel, threshold):
+    settings = SETTINGS.with_signal_thresholds({channel: threshold})
+    masks = assign_regions(softmax(raw), channel, settings, is_data=False).masks
+    assert list(masks) == [*control_regions(channel), "sr"]
+    special = [masks[name] for name in control_regions(channel)[1:]]
+    assert np.all(np.sum(special, axis=0) <= 1)
+    for mask in special:
+        assert not np.any(mask & ~masks["gcr"] & (softmax(raw)[:, 0] < 0.5))
+        assert not np.any(mask & masks["sr"])
+    assert not np.any(masks["gcr"] & masks["sr"])
+
+
+@given(raw_scores, st.sampled_from(list(Channel)))
+def test_blinded_data_in_the_signal_region_are_in_no_region(raw, channel):
+    scores = softmax(raw)
+    regions = assign_regions(scores, channel, SETTINGS, is_data=True)
+    hidden = scores[:, 0] > SETTINGS.sr_above_signal_score(channel)
+    assert regions.n_blinded == np.count_nonzero(hidden)
+    for mask in regions.masks.values():
+        assert not np.any(mask & hidden)
+    unblinded = assign_regions(scores, channel, SETTINGS, is_data=True, unblinding=UNBLINDING)
+    np.testing.assert_array_equal(unblinded.masks["sr"], hidden)
+    simulated = assign_regions(scores, channel, SETTINGS, is_data=False)
+    for name in control_regions(channel):
+        np.testing.assert_array_equal(regions.masks[name], simulated.masks[name])
+
+
+def test_thresholds_that_would_let_regions_overlap_are_refused():
+    with pytest.raises(ValidationError, match="sr_above_signal_score_ee"):
+        RegionSettings(sr_above_signal_score_ee=0.4)
+    with pytest.raises(ValidationError, match="greater than or equal to 0.5"):
+        SETTINGS.with_signal_thresholds({Channel.MUMU: 0.3})
+
+
+def test_an_unblinding_needs_a_name_and_a_reason():
+    with pytest.raises(ValidationError, match="reason"):
+        Unblinding(who="A. Physicist", reason="", when=datetime(2022, 7, 15, tzinfo=UTC))
