@@ -1,0 +1,219 @@
+"""Events with four good tracks as regular arrays: all that is known about the few events that survive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.constants import NEUTRAL_PION_MASS_GEV
+from models.helix import Helix
+from models.kinematics import mass_of
+from processors.chunk import Chunk
+from processors.ntuple import COVARIANCE_INDICES, HELIX_PARAMETERS
+from processors.selection import N_TRACKS
+
+BoolArray = NDArray[np.bool_]
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Jagged:
+    """Arrays of one collection, flat over events; `counts` has shape (n_events,), all others (n_entries, ...)."""
+
+    counts: IntArray
+
+    @property
+    def event(self) -> IntArray:
+        """Event of each entry, shape (n_entries,)."""
+        return np.repeat(np.arange(len(self.counts)), self.counts)
+
+
+@dataclass(frozen=True)
+class Photons(Jagged):
+    """Photons."""
+
+    four_momentum: FloatArray
+    """Shape (n_photons, 4), GeV."""
+
+
+@dataclass(frozen=True)
+class NeutralPions(Jagged):
+    """Neutral-pion candidates."""
+
+    two_photon_mass_gev: FloatArray
+    """Mass of the photon pair before the mass constraint; the π⁰ mass where the photons are unknown."""
+    min_photon_energy_gev: FloatArray
+    """Energy of the softer photon; infinite where the photons are unknown."""
+
+
+@dataclass(frozen=True)
+class TrackTruth:
+    """Generator information of the tracks, shape (n_events, 4)."""
+
+    pdg: IntArray
+    """PDG code of the matched particle, 0 if none."""
+    mother_pdg: IntArray
+    """PDG code of its mother, 0 if none."""
+
+
+@dataclass(frozen=True)
+class FourTrackEvents:
+    """Events and their four good tracks, in the order of the ntuple."""
+
+    experiment: IntArray
+    run: IntArray
+    event: IntArray
+    weight: FloatArray
+    """Generator weight, shape (n_events,); 1 in data."""
+    beam: FloatArray
+    """Four-momentum of the beams, shape (n_events, 4), GeV."""
+    ip_mm: FloatArray
+    """Interaction point, shape (n_events, 3)."""
+    charge: NDArray[np.int8]
+    """Shape (n_events, 4), like everything of tracks."""
+    momentum_gev: FloatArray
+    """At the perigee, shape (n_events, 4, 3)."""
+    helix: FloatArray
+    """Perigee parameters in the order of `Helix`, shape (n_events, 4, 5)."""
+    covariance: FloatArray
+    """Of the helix parameters, shape (n_events, 4, 5, 5)."""
+    electron_likelihood: FloatArray
+    muon_likelihood: FloatArray
+    muon_quality: FloatArray
+    kaon_likelihood: FloatArray
+    """Kaon against pion."""
+    photons: Photons
+    neutral_pions: NeutralPions
+    truth: TrackTruth | None
+    """None in data."""
+
+    @property
+    def n_events(self) -> int:
+        """Number of events."""
+        return len(self.event)
+
+    def select(self, mask: BoolArray) -> FourTrackEvents:
+        """Return the events where `mask`, shape (n_events,), is true."""
+        if mask.all():
+            return self
+        return replace(self, **{column.name: _select(getattr(self, column.name), mask) for column in fields(self)})
+
+
+def _select(value: Any, mask: BoolArray) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, TrackTruth):
+        return TrackTruth(value.pdg[mask], value.mother_pdg[mask])
+    if isinstance(value, Jagged):
+        entries = np.repeat(mask, value.counts)
+        columns = (column.name for column in fields(value))
+        return replace(value, **{name: getattr(value, name)[mask if name == "counts" else entries] for name in columns})
+    return value[mask]
+
+
+def track_helices(chunk: Chunk) -> Helix:
+    """Return the helices of all tracks of a chunk about the origin, arrays of shape (n_tracks,)."""
+    return Helix(*(chunk.flat("Track", name).astype(np.float64, copy=False) for name in HELIX_PARAMETERS))
+
+
+def interaction_points(chunk: Chunk) -> FloatArray:
+    """Return the interaction point of each event of a chunk, shape (n_events, 3), mm."""
+    return _stack([chunk.event_column("ip", axis) for axis in ("x", "y", "z")])
+
+
+def read_four_track_events(chunk: Chunk, tracks: NDArray[np.intp], *, is_data: bool) -> FourTrackEvents:
+    """Return all columns of the events whose good tracks are given.
+
+    Parameters
+    ----------
+    chunk
+        Where to read from.
+    tracks
+        Indices of the good tracks among all tracks of the chunk, shape (n_events, 4).
+    is_data
+        Data have weight 1 and no truth.
+
+    Raises
+    ------
+    BadInputError
+        If a value is not finite, a charge is not ±1 or contradicts the curvature, a variance is not positive, or
+        a π⁰ points to a photon that its event does not have.
+    """
+    event = chunk.event_index("Track")[tracks[:, 0]]
+    helix = np.stack([column[tracks] for column in track_helices(chunk)], axis=-1)
+    charge = chunk.flat("Track", "charge")[tracks]
+    chunk.require("Track_charge", charge * np.sign(helix[..., _OMEGA]) == 1, charge, event)
+    photons, neutral_pions = _read_neutrals(chunk, event)
+    return FourTrackEvents(
+        experiment=chunk.event_column("experiment")[event].astype(np.int64),
+        run=chunk.event_column("run")[event].astype(np.int64),
+        event=chunk.event_column("event")[event].astype(np.int64),
+        weight=np.ones(len(event)) if is_data else chunk.event_column("weight")[event].astype(np.float64),
+        beam=_stack([chunk.event_column("beam", axis) for axis in _FOUR_MOMENTUM])[event],
+        ip_mm=interaction_points(chunk)[event],
+        charge=charge,
+        momentum_gev=_stack([chunk.flat("Track", axis)[tracks] for axis in ("px", "py", "pz")]),
+        helix=helix,
+        covariance=_read_covariance(chunk, tracks, event),
+        electron_likelihood=chunk.flat("Track", "eID")[tracks],
+        muon_likelihood=chunk.flat("Track", "muID")[tracks],
+        muon_quality=chunk.flat("Track", "muIDQuality")[tracks],
+        kaon_likelihood=chunk.flat("Track", "KpiID")[tracks],
+        photons=photons,
+        neutral_pions=neutral_pions,
+        truth=None
+        if is_data
+        else TrackTruth(
+            chunk.flat("Track", "pdg")[tracks].astype(np.int64),
+            chunk.flat("Track", "mother_pdg")[tracks].astype(np.int64),
+        ),
+    )
+
+
+_OMEGA: Final = HELIX_PARAMETERS.index("omega")
+_FOUR_MOMENTUM: Final = ("px", "py", "pz", "E")
+
+
+def _stack(columns: list[NDArray[Any]]) -> FloatArray:
+    return np.stack(columns, axis=-1).astype(np.float64, copy=False)
+
+
+def _read_covariance(chunk: Chunk, tracks: NDArray[np.intp], event: IntArray) -> FloatArray:
+    covariance = np.empty((*tracks.shape, 5, 5))
+    for i, j in COVARIANCE_INDICES:
+        element = chunk.flat("Track", f"cov{i}{j}")[tracks]
+        if i == j:
+            chunk.require(f"Track_cov{i}{j}", element > 0.0, element, event)
+        covariance[..., i, j] = element
+        covariance[..., j, i] = element
+    return covariance
+
+
+def _read_neutrals(chunk: Chunk, event: IntArray) -> tuple[Photons, NeutralPions]:
+    photon_counts = chunk.counts("Photon")
+    four_momentum = _stack([chunk.flat("Photon", axis) for axis in _FOUR_MOMENTUM])
+    pion_counts = chunk.counts("Pi0")
+    pion_event = chunk.event_index("Pi0")
+    first_photon = np.cumsum(photon_counts) - photon_counts
+    daughters = []
+    for name in ("photon0", "photon1"):
+        index = chunk.flat("Pi0", name)
+        chunk.require(f"Pi0_{name}", (index >= -1) & (index < photon_counts[pion_event]), index, pion_event)
+        daughters.append(np.where(index < 0, -1, first_photon[pion_event] + index))
+    first, second = daughters
+    known = (first >= 0) & (second >= 0)
+    mass = np.full(len(known), NEUTRAL_PION_MASS_GEV)
+    energy = np.full(len(known), np.inf)
+    mass[known] = mass_of(four_momentum[first[known]] + four_momentum[second[known]])
+    energy[known] = np.minimum(four_momentum[first[known], 3], four_momentum[second[known], 3])
+    kept = np.zeros(chunk.n_events, dtype=bool)
+    kept[event] = True
+    kept_photons, kept_pions = np.repeat(kept, photon_counts), kept[pion_event]
+    return (
+        Photons(photon_counts[kept], four_momentum[kept_photons]),
+        NeutralPions(pion_counts[kept], mass[kept_pions], energy[kept_pions]),
+    )
