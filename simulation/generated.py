@@ -4,9 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+FINAL_STATE = 1
+"""Status of a particle that reaches the detector."""
+DECAYED = 2
+"""Status of a particle that decayed or converted."""
+
+
+class Particles(NamedTuple):
+    """Particles of any events as rows: what generators exchange before they are sorted into events."""
+
+    pdg: NDArray[np.int32]
+    status: NDArray[np.int32]
+    mother: NDArray[np.int64]
+    """Row of the mother, −1 if none; which rows are counted is said where this is used."""
+    momentum: NDArray[np.float64]
+    """(p_x, p_y, p_z, E) in GeV, shape (n, 4)."""
+    vertex: NDArray[np.float64]
+    """Production vertex (x, y, z, c·t) in mm, shape (n, 4)."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +69,101 @@ class GeneratedEvents:
         """Event that each particle belongs to, shape (n_particles,)."""
         return np.repeat(np.arange(self.n_events), self.counts)
 
+    @property
+    def momentum(self) -> NDArray[np.float64]:
+        """Four-momenta (p_x, p_y, p_z, E) in GeV, shape (n_particles, 4)."""
+        return np.stack([self.px, self.py, self.pz, self.E], axis=-1)
+
+    @property
+    def vertex(self) -> NDArray[np.float64]:
+        """Production vertices (x, y, z, c·t) in mm, shape (n_particles, 4)."""
+        return np.stack([self.vx, self.vy, self.vz, self.vt], axis=-1)
+
+    @staticmethod
+    def from_particles(counts: NDArray[np.int64], weight: NDArray[np.float64], particles: Particles) -> GeneratedEvents:
+        """Return events whose `particles` lie event after event, each mother counted within its event."""
+        return GeneratedEvents(
+            counts=counts,
+            weight=weight,
+            pdg=particles.pdg.astype(np.int32),
+            status=particles.status.astype(np.int32),
+            mother=particles.mother.astype(np.int32),
+            **_columns(particles.momentum, particles.vertex),
+        )
+
+    @staticmethod
+    def from_table(
+        pdg: NDArray[np.int32], momentum: NDArray[np.float64], present: NDArray[np.bool_] | None = None
+    ) -> GeneratedEvents:
+        """Return unweighted events of final-state particles at the origin.
+
+        Parameters
+        ----------
+        pdg
+            Shape (n_events, n).
+        momentum
+            Four-momenta in GeV, shape (n_events, n, 4).
+        present
+            Which of the `n` particles an event really has, shape (n_events, n); all of them by default.
+        """
+        if present is None:
+            present = np.ones(pdg.shape, dtype=np.bool_)
+        kept = momentum[present]
+        return GeneratedEvents.from_particles(
+            np.count_nonzero(present, axis=1),
+            np.ones(len(pdg)),
+            Particles(
+                pdg=pdg[present],
+                status=np.full(len(kept), FINAL_STATE, dtype=np.int32),
+                mother=np.full(len(kept), -1, dtype=np.int64),
+                momentum=kept,
+                vertex=np.zeros_like(kept),
+            ),
+        )
+
+    def with_kinematics(self, momentum: NDArray[np.float64], vertex: NDArray[np.float64]) -> GeneratedEvents:
+        """Return the same particles with other four-momenta and vertices, both of shape (n_particles, 4)."""
+        columns: dict[str, Any] = dict(_columns(momentum, vertex))
+        return replace(self, **columns)
+
+    def append(self, event: NDArray[np.int64], particles: Particles, *, mothers_decay: bool = True) -> GeneratedEvents:
+        """Return the events with more particles at the end of each.
+
+        Parameters
+        ----------
+        event
+            Event that each new particle goes to, shape (n_new,).
+        particles
+            The new particles. A mother below `len(self.pdg)` is the row of a particle that is already here;
+            from there on it counts the new ones.
+        mothers_decay
+            Whether the mothers of the new particles cease to exist; an electron that radiates does not.
+        """
+        offsets = self.offsets
+        old_event = self.event_index
+        old_mother = np.where(self.mother >= 0, self.mother + offsets[old_event], -1)
+        mother = np.concatenate([old_mother, particles.mother])
+        all_events = np.concatenate([old_event, event])
+        status = np.concatenate([self.status, particles.status])
+        if mothers_decay:
+            status[particles.mother[particles.mother >= 0]] = DECAYED
+
+        order = np.argsort(all_events, kind="stable")
+        new_row = np.empty(len(order), dtype=np.int64)
+        new_row[order] = np.arange(len(order))
+        counts = self.counts + np.bincount(event, minlength=self.n_events)
+        first_row = np.cumsum(counts) - counts
+        within_event = np.where(mother >= 0, new_row[mother] - first_row[all_events], -1)
+        columns = _columns(particles.momentum, particles.vertex)
+        return GeneratedEvents(
+            counts=counts,
+            weight=self.weight,
+            pdg=np.concatenate([self.pdg, particles.pdg.astype(np.int32)])[order],
+            status=status[order].astype(np.int32),
+            mother=within_event[order].astype(np.int32),
+            **{name: np.concatenate([getattr(self, name), columns[name]])[order] for name in columns},
+        )
+
     def select(self, event_mask: NDArray[np.bool_]) -> GeneratedEvents:
         """Return the events where `event_mask`, shape (n_events,), is true."""
         particle_mask = np.repeat(event_mask, self.counts)
@@ -63,6 +177,18 @@ class GeneratedEvents:
             },
         )
 
+    def take(self, order: NDArray[np.int64]) -> GeneratedEvents:
+        """Return the events numbered `order`, in that order."""
+        counts = self.counts[order]
+        rows = ragged_rows(self.offsets[order], counts)
+        return replace(
+            self,
+            **{
+                column.name: getattr(self, column.name)[order if column.name in ("counts", "weight") else rows]
+                for column in fields(self)
+            },
+        )
+
     @staticmethod
     def concatenate(parts: Sequence[GeneratedEvents]) -> GeneratedEvents:
         """Return the events of all `parts` one after another."""
@@ -72,3 +198,20 @@ class GeneratedEvents:
                 for column in fields(GeneratedEvents)
             }
         )
+
+
+def ragged_rows(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows of several runs of consecutive rows, one run after another.
+
+    >>> ragged_rows(np.array([10, 0]), np.array([2, 3])).tolist()
+    [10, 11, 0, 1, 2]
+    """
+    first = np.cumsum(counts) - counts
+    return np.repeat(starts - first, counts) + np.arange(int(counts.sum()))
+
+
+def _columns(momentum: NDArray[np.float64], vertex: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Return the kinematic columns of four-momenta and vertices, both of shape (n, 4)."""
+    names = ("px", "py", "pz", "E", "vx", "vy", "vz", "vt")
+    values = (*momentum.T, *vertex.T)
+    return {name: np.ascontiguousarray(value) for name, value in zip(names, values, strict=True)}

@@ -1,0 +1,111 @@
+"""Decays of neutral pions, π⁰ → γγ and π⁰ → γe⁺e⁻, in array code.
+
+The Dalitz decay follows N. M. Kroll and W. Wada, Phys. Rev. 98, 1355 (1955), with a linear form factor:
+
+    dΓ/dq² ∝ (1/q²) (1 + 2m²/q²) √(1 − 4m²/q²) (1 − q²/M²)³ (1 + a q²/M²)²,   q = m_ee.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.constants import ELECTRON_MASS_GEV, NEUTRAL_PION_MASS_GEV
+from models.kinematics import boost_from_rest_frame, mass_of, rotate_z_to, unit_vector
+from simulation.configuration import NeutralPionDecayConfig
+from simulation.generated import FINAL_STATE, GeneratedEvents, Particles
+
+FloatArray = NDArray[np.float64]
+NEUTRAL_PION: Final = 111
+PHOTON: Final = 22
+ELECTRON: Final = 11
+
+
+def decay_neutral_pions(
+    events: GeneratedEvents, config: NeutralPionDecayConfig, rng: np.random.Generator
+) -> GeneratedEvents:
+    """Decay every neutral pion that has not decayed, where it was made.
+
+    Parameters
+    ----------
+    events
+        Events with final-state neutral pions.
+    config
+        Dalitz fraction and form factor.
+    rng
+        Random stream.
+
+    Returns
+    -------
+    The events with the decay products appended.
+    """
+    rows = np.flatnonzero((events.pdg == NEUTRAL_PION) & (events.status == FINAL_STATE))
+    pion = events.momentum[rows]
+    dalitz = rng.uniform(size=len(rows)) < config.dalitz_fraction
+    pair_mass = np.zeros(len(rows))
+    pair_mass[dalitz] = sample_dalitz_pair_mass(int(np.count_nonzero(dalitz)), config, rng)
+
+    # Pions out of Pythia are on their mass shell to rounding: the measured mass of each keeps four-momentum exact.
+    mass = mass_of(pion)
+    direction = unit_vector(rng.uniform(-1.0, 1.0, len(rows)), rng.uniform(-np.pi, np.pi, len(rows)))
+    photon_energy = 0.5 * (mass**2 - pair_mass**2) / mass
+    photon = boost_from_rest_frame(np.column_stack([photon_energy[:, None] * direction, photon_energy]), pion)
+    partner = pion - photon
+    electron = _electron_in_pair(direction[dalitz], pair_mass[dalitz], mass[dalitz], pion[dalitz], rng)
+
+    vertex = events.vertex[rows]
+    pairs, n_pairs = rows[dalitz], int(np.count_nonzero(dalitz))
+    mother = np.concatenate([rows, rows[~dalitz], pairs, pairs])
+    codes = np.repeat([PHOTON, PHOTON, ELECTRON, -ELECTRON], [len(rows), len(rows) - n_pairs, n_pairs, n_pairs])
+    return events.append(
+        events.event_index[mother],
+        Particles(
+            pdg=codes.astype(np.int32),
+            status=np.full(len(mother), FINAL_STATE, dtype=np.int32),
+            mother=mother,
+            momentum=np.concatenate([photon, partner[~dalitz], electron, partner[dalitz] - electron]),
+            vertex=np.concatenate([vertex, vertex[~dalitz], vertex[dalitz], vertex[dalitz]]),
+        ),
+    )
+
+
+def sample_dalitz_pair_mass(n: int, config: NeutralPionDecayConfig, rng: np.random.Generator) -> FloatArray:
+    """Return `n` masses in GeV of the e⁺e⁻ pair in π⁰ → γe⁺e⁻."""
+    threshold, limit = (2.0 * ELECTRON_MASS_GEV) ** 2, NEUTRAL_PION_MASS_GEV**2
+    nodes = np.linspace(np.log(threshold), np.log(limit), config.table_points)
+    q2 = np.exp(0.5 * (nodes[1:] + nodes[:-1]))
+    form_factor = 1.0 + config.form_factor_slope * q2 / limit
+    per_log = (1.0 + 0.5 * threshold / q2) * np.sqrt(1.0 - threshold / q2) * (1.0 - q2 / limit) ** 3 * form_factor**2
+    cumulative = np.concatenate([[0.0], np.cumsum(per_log)])
+    return np.exp(0.5 * np.interp(rng.uniform(0.0, cumulative[-1], n), cumulative, nodes))
+
+
+def _electron_in_pair(
+    photon_direction: FloatArray, pair_mass: FloatArray, mass: FloatArray, pion: FloatArray, rng: np.random.Generator
+) -> FloatArray:
+    """Return the electron's four-momentum, shape (n, 4), its angle following 1 + cos² + (4m²/q²) sin² in the pair."""
+    velocity2 = 1.0 - (2.0 * ELECTRON_MASS_GEV / pair_mass) ** 2
+    cosine = _sample_one_plus_cosine2(velocity2, rng)
+    along = unit_vector(cosine, rng.uniform(-np.pi, np.pi, len(cosine)))
+    direction = rotate_z_to(along, -photon_direction)
+    energy = 0.5 * pair_mass
+    in_pair = np.column_stack([(energy * np.sqrt(velocity2))[:, None] * direction, energy])
+    pair_energy = 0.5 * (mass**2 + pair_mass**2) / mass
+    pair_momentum = 0.5 * (mass**2 - pair_mass**2) / mass
+    pair = np.column_stack([-pair_momentum[:, None] * photon_direction, pair_energy])
+    return boost_from_rest_frame(boost_from_rest_frame(in_pair, pair), pion)
+
+
+def _sample_one_plus_cosine2(velocity2: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Return cosines with the density ∝ 1 + c² + (1 − v²)(1 − c²), shape as `velocity2`."""
+    cosine = np.empty_like(velocity2)
+    pending = np.arange(len(velocity2))
+    while len(pending):
+        trial = rng.uniform(-1.0, 1.0, len(pending))
+        density = 1.0 + trial**2 + (1.0 - velocity2[pending]) * (1.0 - trial**2)
+        accepted = rng.uniform(0.0, 2.0, len(pending)) < density
+        cosine[pending[accepted]] = trial[accepted]
+        pending = pending[~accepted]
+    return cosine

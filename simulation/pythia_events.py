@@ -1,0 +1,137 @@
+"""Setting Pythia up, and its event records as flat arrays.
+
+Pythia 8.3: C. Bierlich et al., SciPost Phys. Codebases 8 (2022).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Final
+
+import awkward as ak
+import numpy as np
+import pythia8mc
+from numpy.typing import NDArray
+
+from models.constants import TAU_MASS_GEV
+from models.errors import LeptophileError
+from simulation.generated import DECAYED, FINAL_STATE, GeneratedEvents, Particles
+
+GENERATOR: Final = f"Pythia {version('pythia8mc')}"
+SEED_RANGE: Final = 900_000_000
+"""Pythia takes seeds from 1 to this."""
+COMMON_SETTINGS: Final = (
+    "Print:quiet = on",
+    "Next:numberCount = 0",
+    # What lives longer than a metre in its rest frame meets the detector first: π±, K±, K_L, μ.
+    "ParticleDecays:limitTau0 = on",
+    "ParticleDecays:tau0Max = 1000.",
+    f"15:m0 = {TAU_MASS_GEV}",
+    "Random:setSeed = on",
+)
+_HARDEST_STATUS: Final = 80
+"""Status codes above this belong to hadronisation and decays (Pythia manual, Particle Properties)."""
+_HEAVIEST_PARTON: Final = 100
+"""PDG codes below this are partons, leptons, bosons and Pythia's own bookkeeping lines; hadrons lie above."""
+_OUTGOING_STATUS: Final = 23
+
+
+class PythiaError(LeptophileError):
+    """Pythia refused a setting or stopped; the message names the sample."""
+
+
+def pythia_seed(rng: np.random.Generator) -> int:
+    """Return a seed that Pythia accepts."""
+    return int(rng.integers(1, SEED_RANGE))
+
+
+def start_pythia(
+    settings: Sequence[str], seed: int, purpose: str, *, lha_up: pythia8mc.LHAup | None = None
+) -> pythia8mc.Pythia:
+    """Return an initialised Pythia.
+
+    Parameters
+    ----------
+    settings
+        Lines as Pythia reads them, beside the common ones.
+    seed
+        Seed from 1 to 900 000 000.
+    purpose
+        What it generates, for the message of a failure.
+    lha_up
+        Source of hard processes from outside.
+
+    Raises
+    ------
+    PythiaError
+        If a setting is not known to Pythia or initialisation fails.
+    """
+    pythia = pythia8mc.Pythia("", False)
+    for line in (*COMMON_SETTINGS, f"Random:seed = {seed}", *settings):
+        if not pythia.readString(line):
+            raise PythiaError(f"{purpose}: Pythia does not know the setting '{line}'")
+    if lha_up is not None:
+        pythia.setLHAupPtr(lha_up)
+    if not pythia.init():
+        raise PythiaError(f"{purpose}: Pythia could not be initialised")
+    return pythia
+
+
+def next_events(pythia: pythia8mc.Pythia, n: int, purpose: str) -> GeneratedEvents:
+    """Generate `n` events; keep final particles and every hadron and lepton that decayed, not the partons.
+
+    Raises
+    ------
+    PythiaError
+        If Pythia gives up before `n` events are made.
+    """
+    parts: list[GeneratedEvents] = []
+    missing = n
+    while missing:
+        # A failed event is left out of the batch, and made up for by another.
+        part = events_from_records(pythia.nextBatch(missing, "skip").prt)
+        if part.n_events == 0:
+            raise PythiaError(f"{purpose}: Pythia made no event in {missing} tries")
+        parts.append(part)
+        missing -= part.n_events
+    return GeneratedEvents.concatenate(parts)
+
+
+def events_from_records(records: ak.Array) -> GeneratedEvents:
+    """Return Pythia's event records, as `nextBatch` gives them, as generated events.
+
+    Hadrons that come out of a string have no mother here, because partons are left out.
+    """
+    record_counts = ak.to_numpy(ak.num(records)).astype(np.int64)
+    flat = ak.flatten(records)
+    pdg = ak.to_numpy(flat.id)
+    status = ak.to_numpy(flat.status)
+    absolute = np.abs(status)
+    hadron = np.abs(pdg) > _HEAVIEST_PARTON
+    kept = (status > 0) | (absolute > _HARDEST_STATUS) | ((absolute == _OUTGOING_STATUS) & hadron)
+    kept &= absolute > 0
+
+    record = np.repeat(np.arange(len(record_counts)), record_counts)
+    first_row = np.cumsum(record_counts) - record_counts
+    position = np.cumsum(kept) - 1
+    counts = np.bincount(record[kept], minlength=len(record_counts))
+    mother_row = (ak.to_numpy(flat.mother1) + first_row[record])[kept]
+    has_mother = kept[mother_row]
+    mother = np.where(has_mother, position[mother_row] - np.repeat(np.cumsum(counts) - counts, counts), -1)
+    return GeneratedEvents.from_particles(
+        counts,
+        np.ones(len(counts)),
+        Particles(
+            pdg=pdg[kept],
+            status=np.where(status[kept] > 0, FINAL_STATE, DECAYED),
+            mother=mother,
+            momentum=_four_vectors(flat.p)[kept],
+            vertex=_four_vectors(flat.vProd)[kept],
+        ),
+    )
+
+
+def _four_vectors(records: ak.Array) -> NDArray[np.float64]:
+    """Return records of px, py, pz, e as an array of shape (n, 4); missing ones, at the origin, as zero."""
+    return np.stack([ak.to_numpy(ak.fill_none(records[name], 0.0)) for name in ("px", "py", "pz", "e")], axis=-1)

@@ -1,0 +1,196 @@
+"""A library of polarised τ⁻ decays at rest, made by Pythia once and drawn from in array code ever after.
+
+A τ decay knows nothing of how the τ was made but the spin: with decays of one spin direction, a rotation gives every
+other. Pythia's helicity formalism: P. Ilten, CERN-THESIS, arXiv:1211.6730.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pythia8mc
+from numpy.typing import NDArray
+
+from models.constants import TAU_MASS_GEV
+from models.errors import BadInputError
+from models.kinematics import boost_to_rest_frame
+from processors.atomic_file import atomic_path
+from simulation.configuration import TauLibraryConfig
+from simulation.generated import DECAYED, FINAL_STATE
+from simulation.pythia_events import SEED_RANGE, PythiaError, start_pythia
+
+PURPOSE: Final = "τ decay library"
+TAU: Final = 15
+_SETTINGS: Final = (
+    "ProcessLevel:all = off",
+    "PartonLevel:all = off",
+    "Check:event = off",
+    # Neutral pions decay in array code when the library is used: no Dalitz pair is ever used twice.
+    "111:mayDecay = off",
+)
+_OUTGOING_STATUS: Final = 23
+"""Pythia's code for a particle that comes out of the hard process."""
+_TAUS_PER_EVENT: Final = 100
+_MOTION_GEV: Final = 1.0
+"""Momentum along +z of the τ as Pythia gets it, because the helicity of a particle at rest has no meaning."""
+
+
+@dataclass(frozen=True)
+class TauDecayLibrary:
+    """Decays of τ⁻ with spin along +z, in the τ rest frame, the decay at the origin at time zero.
+
+    Arrays of shape (n_decays,): `counts`, `weight`. Arrays whose first axis is particles: all others.
+    """
+
+    counts: NDArray[np.int64]
+    """Particles of each decay, the τ left out."""
+    weight: NDArray[np.float64]
+    """Relative probability with which each decay has to be drawn."""
+    pdg: NDArray[np.int32]
+    conjugate_pdg: NDArray[np.int32]
+    """PDG code of the antiparticle, the same for a particle that is its own."""
+    status: NDArray[np.int32]
+    mother: NDArray[np.int32]
+    """Index of the mother within the decay, −1 for the τ."""
+    momentum: NDArray[np.float64]
+    """Four-momenta in GeV, shape (n_particles, 4)."""
+    vertex: NDArray[np.float64]
+    """Production vertices (x, y, z, c·t) in mm, shape (n_particles, 4)."""
+
+    @property
+    def n_decays(self) -> int:
+        """Number of decays."""
+        return len(self.counts)
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """Row of each decay's first particle, shape (n_decays,)."""
+        return np.cumsum(self.counts) - self.counts
+
+    def draw(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Return the numbers of `n` decays drawn with replacement."""
+        cumulative = np.cumsum(self.weight)
+        drawn = np.searchsorted(cumulative, rng.uniform(0.0, cumulative[-1], n), side="right")
+        return np.minimum(drawn, self.n_decays - 1)
+
+    def save(self, path: Path) -> None:
+        """Write the library to a NumPy archive, whole or not at all."""
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, **{column.name: getattr(self, column.name) for column in fields(self)})
+
+    @staticmethod
+    def load(path: Path) -> TauDecayLibrary:
+        """Read a library from a NumPy archive.
+
+        Raises
+        ------
+        BadInputError
+            If the file is missing, damaged or not a library.
+        """
+        try:
+            with np.load(path) as archive:
+                return TauDecayLibrary(**{column.name: archive[column.name] for column in fields(TauDecayLibrary)})
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise BadInputError(f"{path}: not a τ decay library ({type(error).__name__}: {error})") from error
+
+    @staticmethod
+    def concatenate(parts: Sequence[TauDecayLibrary]) -> TauDecayLibrary:
+        """Return the decays of several libraries, each with the weight it has there."""
+        return TauDecayLibrary(
+            **{
+                column.name: np.concatenate([getattr(part, column.name) for part in parts])
+                for column in fields(TauDecayLibrary)
+            }
+        )
+
+
+def make_tau_decay_library(n: int, config: TauLibraryConfig, rng: np.random.Generator) -> TauDecayLibrary:
+    """Make a library of τ⁻ decays with Pythia.
+
+    Every decay channel gets its share of `n`, at least one, so that the branching fractions are exact whatever the
+    size; the weights undo the smaller shares of the slow channels.
+
+    Parameters
+    ----------
+    n
+        Number of decays, up to rounding.
+    config
+        Share of each kind of channel.
+    rng
+        Random stream that Pythia's seed is taken from.
+
+    Raises
+    ------
+    PythiaError
+        If Pythia cannot be set up or fails to decay a τ.
+    """
+    pythia = start_pythia(_SETTINGS, int(rng.integers(1, SEED_RANGE)), PURPOSE)
+    entry = pythia.particleData.findParticle(TAU)
+    channels = [entry.channel(index) for index in range(entry.sizeChannels())]
+    fraction = np.array([channel.bRatio() for channel in channels])
+    share = fraction * [config.sampling_share.get(channel.meMode(), 1.0) for channel in channels]
+    wanted = np.maximum(np.rint(n * share / share.sum()), fraction > 0.0).astype(np.int64)
+    parts: list[TauDecayLibrary] = []
+    for open_channel in np.flatnonzero(wanted):
+        for index, channel in enumerate(channels):
+            channel.onMode(int(index == open_channel))
+        parts += [_decay_batch(pythia, batch) for batch in _batches(int(wanted[open_channel]))]
+    weight = np.repeat(fraction / np.maximum(wanted, 1), wanted)
+    return replace(TauDecayLibrary.concatenate(parts), weight=weight)
+
+
+def _batches(n: int) -> list[int]:
+    """Return how many τ's go into each Pythia event: many, because an event costs more to start than to extend."""
+    full, rest = divmod(n, _TAUS_PER_EVENT)
+    return [_TAUS_PER_EVENT] * full + ([rest] if rest else [])
+
+
+def _decay_batch(pythia: pythia8mc.Pythia, n: int) -> TauDecayLibrary:
+    """Decay `n` τ's of spin up in one Pythia event; the library's weights are one."""
+    mass = TAU_MASS_GEV
+    energy = np.hypot(_MOTION_GEV, mass)
+    pythia.event.reset()
+    for _ in range(n):
+        pythia.event.append(TAU, _OUTGOING_STATUS, 0, 0, 0.0, 0.0, _MOTION_GEV, energy, mass, 0.0, 1.0)
+    if not pythia.next():
+        raise PythiaError(f"{PURPOSE}: Pythia failed to decay a τ")
+    has_anti = pythia.particleData.hasAnti
+    record = np.array(
+        [
+            (
+                *(particle.id(), particle.status(), particle.mother1(), has_anti(particle.id())),
+                *(particle.px(), particle.py(), particle.pz(), particle.e()),
+                *(particle.xProd(), particle.yProd(), particle.zProd(), particle.tProd()),
+            )
+            for particle in pythia.event
+        ]
+    )
+    return _library_from_record(record, n)
+
+
+def _library_from_record(record: NDArray[np.float64], n: int) -> TauDecayLibrary:
+    """Sort the lines of an event record, of which 1 to `n` are the τ's, into one decay after another."""
+    pdg, status, mother, has_anti = record[:, :4].T.astype(np.int64)
+    tau = np.arange(len(record))
+    while np.any(tau > n):
+        tau = np.where(tau > n, mother[tau], tau)
+    products = np.arange(n + 1, len(record))
+    order = products[np.argsort(tau[products], kind="stable")]
+    counts = np.bincount(tau[order] - 1, minlength=n)
+    row = np.full(len(record), -1)
+    row[order] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    moving = np.array([0.0, 0.0, _MOTION_GEV, np.hypot(_MOTION_GEV, TAU_MASS_GEV)])
+    return TauDecayLibrary(
+        counts=counts,
+        weight=np.ones(n),
+        pdg=pdg[order].astype(np.int32),
+        conjugate_pdg=np.where(has_anti, -pdg, pdg)[order].astype(np.int32),
+        status=np.where(status > 0, FINAL_STATE, DECAYED)[order].astype(np.int32),
+        mother=row[mother[order]].astype(np.int32),
+        momentum=boost_to_rest_frame(record[order, 4:8], moving),
+        vertex=boost_to_rest_frame(record[order, 8:12], moving),
+    )
