@@ -10,4 +10,6 @@ class Settings(BaseModel):
     validation failures into a `ConfigurationError` that names the key path.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )

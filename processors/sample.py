@@ -29,6 +29,7 @@ class SampleMetadata(Settings):
     name: str = Field(min_length=1)
     """Sample name, e.g. `tautau` or `signal_ee_m0.100`."""
     process: Process
+    """Physics process, which decides the component of histograms and fits it belongs to."""
     is_data: bool
     """True for real data and pseudo-data: weight 1 and no truth branches."""
     channel: Channel | None = None
