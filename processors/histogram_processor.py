@@ -1,0 +1,151 @@
+"""Coffea processor from candidate files to histograms: scores, regions, blinding, normalisation, variations."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import awkward as ak
+import numpy as np
+from coffea.processor import ProcessorABC
+from numpy.typing import NDArray
+
+from models.classifier.model import Classifier
+from models.errors import BadInputError
+from models.search import Channel, Process, Search
+from processors.fileset import sample_metadata
+from processors.histograms import SearchHistograms, empty_histograms, fill_component, fill_signal
+from processors.regions import RegionSettings, Unblinding, assign_regions
+from processors.sample import SampleMetadata
+from processors.scoring import NOMINAL, Columns, finite_weights, score_candidates, weight_variations
+
+DATASET_SEARCH = "search"
+DATASET_KINEMATICS = "kinematics"
+"""Keys of a dataset's metadata beside those of `SampleMetadata`."""
+
+
+@dataclass(frozen=True)
+class SearchBinning:
+    """Mass axes of one search's histograms."""
+
+    display_edges_gev: NDArray[np.float64]
+    atomic_edges_gev: NDArray[np.float64]
+
+
+def luminosity_weight(sample: SampleMetadata, luminosity_fb: float) -> float:
+    """Return the factor σ·L/Σw that normalises a sample to the luminosity.
+
+    Data keep weight one. Signal is normalised to σ(e⁺e⁻→τ⁺τ⁻φ)·B(φ→ℓℓ) = 1 fb, whatever it was generated with.
+
+    Raises
+    ------
+    BadInputError
+        If a simulated sample has no generated events.
+
+    Examples
+    --------
+    >>> luminosity_weight(SampleMetadata(name="tautau", process="tautau", is_data=False, cross_section_fb=919e3,
+    ...     n_generated=100, sum_weights=100.0, sum_weights2=100.0, generator="x"), 2.0)
+    18380.0
+    """
+    if sample.is_data:
+        return 1.0
+    if not sample.sum_weights > 0:
+        raise BadInputError(f"sample '{sample.name}' has no generated events to normalise with")
+    cross_section_fb = 1.0 if sample.process is Process.SIGNAL else sample.cross_section_fb
+    if cross_section_fb is None:
+        raise BadInputError(f"sample '{sample.name}' has no cross-section")
+    return cross_section_fb * luminosity_fb / sample.sum_weights
+
+
+class HistogramProcessor(ProcessorABC):  # type: ignore[misc]
+    """Fill the histograms of every search from candidate files.
+
+    A dataset is one sample under one kinematics folder of one search; its metadata are those of the sample and
+    the keys `search` and `kinematics`. The output is `{search: {"histograms", "n_blinded", "n_candidates"}}`, each
+    mergeable by addition.
+
+    Parameters
+    ----------
+    classifiers
+        One per channel.
+    binnings
+        One per search.
+    regions
+        Thresholds, the ones to use.
+    luminosity_fb
+        What simulation is normalised to.
+    unblinding
+        The record that lets signal-region data in.
+    """
+
+    def __init__(
+        self,
+        classifiers: dict[Channel, Classifier],
+        binnings: dict[Search, SearchBinning],
+        regions: RegionSettings,
+        *,
+        luminosity_fb: float,
+        unblinding: Unblinding | None = None,
+    ) -> None:
+        self._classifiers = classifiers
+        self._binnings = binnings
+        self._regions = regions
+        self._luminosity_fb = luminosity_fb
+        self._unblinding = unblinding
+
+    def process(self, events: ak.Array) -> dict[str, Any]:
+        """Fill one chunk of one dataset."""
+        sample = sample_metadata(events.metadata)
+        columns = {name: np.asarray(ak.to_numpy(events[name])) for name in events.fields}
+        search = Search(events.metadata[DATASET_SEARCH])
+        kinematics = str(events.metadata[DATASET_KINEMATICS])
+        histograms, n_blinded = self.fill(columns, sample, search, kinematics, where=str(events.metadata["filename"]))
+        return {
+            str(search): {
+                "histograms": histograms,
+                "n_blinded": n_blinded,
+                "n_candidates": {f"{kinematics}/{sample.name}": len(events)},
+            }
+        }
+
+    def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
+        """Return the merged output; nothing is left to do."""
+        return accumulator
+
+    def fill(
+        self, columns: Columns, sample: SampleMetadata, search: Search, kinematics: str, *, where: str
+    ) -> tuple[SearchHistograms, int]:
+        """Return histograms of some candidates, and the number of blinded ones.
+
+        Parameters
+        ----------
+        columns
+            Candidate columns, each of shape (n,).
+        sample
+            What they are.
+        search, kinematics
+            Which selection and shift they passed.
+        where
+            File, for error messages.
+        """
+        channel = search.channel
+        binning = self._binnings[search]
+        scores = score_candidates(columns, self._classifiers[channel], sample.name)
+        regions = assign_regions(scores, channel, self._regions, is_data=sample.is_data, unblinding=self._unblinding)
+        factor = luminosity_weight(sample, self._luminosity_fb)
+        mass = np.asarray(columns["m_ll_gev"], dtype=np.float64)
+        histograms = empty_histograms(search, binning.display_edges_gev, binning.atomic_edges_gev)
+        if sample.process is Process.SIGNAL:
+            if kinematics == NOMINAL:
+                weight = factor * finite_weights(columns, "weight", where)
+                fill_signal(histograms, sample.name, regions, mass, weight)
+        else:
+            leading = np.argmax(scores[:, 1:], axis=1)
+            if sample.is_data:
+                weights = {NOMINAL: np.ones(len(mass))}
+            else:
+                names = weight_variations(list(columns)) if kinematics == NOMINAL else {kinematics: "weight"}
+                weights = {
+                    variation: factor * finite_weights(columns, name, where) for variation, name in names.items()
+                }
+            fill_component(histograms, sample.process, regions, leading, mass, weights)
+        return histograms, regions.n_blinded
