@@ -18,11 +18,10 @@ from simulation.detector.species import (
     LONG_LIVED_NEUTRAL_HADRONS,
     MUON,
     PHOTON,
-    STABLE,
     charge,
     is_one_of,
 )
-from simulation.generated import GeneratedEvents
+from simulation.generated import FINAL_STATE, GeneratedEvents
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -132,8 +131,8 @@ def _is_instrumented(position_mm: FloatArray, calorimeter: CalorimeterConfig) ->
 
 def _neutral_impacts(events: GeneratedEvents, particle: NDArray[np.intp], calorimeter: CalorimeterConfig) -> FloatArray:
     """Return where straight flights meet the front face, shape (n, 3); the origin, uninstrumented, for none."""
-    origin = np.stack([events.vx[particle], events.vy[particle], events.vz[particle]], axis=-1)
-    momentum = np.stack([events.px[particle], events.py[particle], events.pz[particle]], axis=-1)
+    origin = events.vertex[particle, :3]
+    momentum = events.momentum[particle, :3]
     size = np.linalg.norm(momentum, axis=1)
     direction = momentum / np.where(size > 0.0, size, 1.0)[:, None]
     to_end_cap = _distance_to_end_cap(origin[:, 2], direction[:, 2], calorimeter)
@@ -161,10 +160,12 @@ def _charged_impacts(
     events: GeneratedEvents, track_particle: IntArray, calorimeter: CalorimeterConfig, field_tesla: float
 ) -> _Impacts:
     transverse = np.hypot(events.px, events.py)
-    charged = np.flatnonzero((events.status == STABLE) & (transverse > 0.0) & is_one_of(events.pdg, CHARGED_SPECIES))
+    charged = np.flatnonzero(
+        (events.status == FINAL_STATE) & (transverse > 0.0) & is_one_of(events.pdg, CHARGED_SPECIES)
+    )
     helix = helix_from_vertex(
-        np.stack([events.vx[charged], events.vy[charged], events.vz[charged]], axis=-1),
-        np.stack([events.px[charged], events.py[charged], events.pz[charged]], axis=-1),
+        events.vertex[charged, :3],
+        events.momentum[charged, :3],
         charge(events.pdg[charged]),
         field_tesla,
     )
@@ -181,7 +182,7 @@ def _charged_impacts(
 
 
 def _photon_clusters(events: GeneratedEvents, rng: np.random.Generator, calorimeter: CalorimeterConfig) -> Clusters:
-    photon = np.flatnonzero((events.pdg == PHOTON) & (events.status == STABLE))
+    photon = np.flatnonzero((events.pdg == PHOTON) & (events.status == FINAL_STATE))
     photon = photon[rng.random(len(photon)) < calorimeter.photon_efficiency]
     return Clusters(
         events.event_index[photon],
@@ -194,7 +195,7 @@ def _photon_clusters(events: GeneratedEvents, rng: np.random.Generator, calorime
 def _neutral_hadron_clusters(
     events: GeneratedEvents, rng: np.random.Generator, calorimeter: CalorimeterConfig
 ) -> Clusters:
-    hadron = np.flatnonzero((events.status == STABLE) & is_one_of(events.pdg, LONG_LIVED_NEUTRAL_HADRONS))
+    hadron = np.flatnonzero((events.status == FINAL_STATE) & is_one_of(events.pdg, LONG_LIVED_NEUTRAL_HADRONS))
     hadron = hadron[rng.random(len(hadron)) < calorimeter.hadron_interaction]
     squared_momentum = events.px[hadron] ** 2 + events.py[hadron] ** 2 + events.pz[hadron] ** 2
     kinetic = events.E[hadron] - np.sqrt(np.maximum(events.E[hadron] ** 2 - squared_momentum, 0.0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -12,9 +11,8 @@ from models.constants import ELECTRON_MASS_GEV
 from models.kinematics import rotate_z_to
 from simulation.detector.configuration import MaterialConfig
 from simulation.detector.propagation import flight_to_cylinder
-from simulation.detector.secondaries import Secondaries, add_secondaries
-from simulation.detector.species import DECAYED, ELECTRON, PHOTON, STABLE
-from simulation.generated import GeneratedEvents
+from simulation.detector.species import ELECTRON, PHOTON
+from simulation.generated import FINAL_STATE, GeneratedEvents, Particles
 
 FloatArray = NDArray[np.float64]
 
@@ -111,10 +109,12 @@ def convert_photons(events: GeneratedEvents, rng: np.random.Generator, material:
     -------
     The events with the pairs appended to each event.
     """
-    photon = np.flatnonzero((events.pdg == PHOTON) & (events.status == STABLE) & (events.E > 2.0 * ELECTRON_MASS_GEV))
-    origin = np.stack([events.vx[photon], events.vy[photon], events.vz[photon]], axis=-1)
+    photon = np.flatnonzero(
+        (events.pdg == PHOTON) & (events.status == FINAL_STATE) & (events.E > 2.0 * ELECTRON_MASS_GEV)
+    )
+    origin = events.vertex[photon, :3]
     energy = events.E[photon]
-    direction = np.stack([events.px[photon], events.py[photon], events.pz[photon]], axis=-1) / energy[:, None]
+    direction = events.momentum[photon, :3] / energy[:, None]
     distance, thickness = crossings(origin, direction, material)
     depth = np.cumsum(CONVERSION_PER_RADIATION_LENGTH * thickness, axis=1)
     behind = depth >= rng.exponential(size=len(photon))[:, None]
@@ -123,32 +123,32 @@ def convert_photons(events: GeneratedEvents, rng: np.random.Generator, material:
     vertex = np.column_stack(
         [origin[converted] + flight[:, None] * direction[converted], events.vt[photon[converted]] + flight]
     )
-    status = events.status.copy()
-    status[photon[converted]] = DECAYED
     pairs = _pairs(photon[converted], energy[converted], direction[converted], vertex, rng)
-    return add_secondaries(replace(events, status=status), pairs)
+    return events.append(events.event_index[pairs.mother], pairs)
 
 
 def _pairs(
-    parent: NDArray[np.intp], energy: FloatArray, direction: FloatArray, vertex: FloatArray, rng: np.random.Generator
-) -> Secondaries:
+    photon: NDArray[np.intp], energy: FloatArray, direction: FloatArray, vertex: FloatArray, rng: np.random.Generator
+) -> Particles:
     """Return electrons, then positrons: opposite in azimuth, together with the photon's energy."""
-    share = electron_share(len(parent), rng)
+    n_pairs = len(photon)
+    share = electron_share(n_pairs, rng)
     kinetic = energy - 2.0 * ELECTRON_MASS_GEV
-    azimuth = rng.uniform(-np.pi, np.pi, len(parent))
+    azimuth = rng.uniform(-np.pi, np.pi, n_pairs)
     lepton_energy = ELECTRON_MASS_GEV + np.concatenate([share * kinetic, (1.0 - share) * kinetic])
-    scaled_angle = np.tile(scaled_emission_angle(len(parent), rng), 2)
+    scaled_angle = np.tile(scaled_emission_angle(n_pairs, rng), 2)
     polar = np.minimum(scaled_angle * ELECTRON_MASS_GEV / lepton_energy, 0.5 * np.pi)
     azimuth = np.concatenate([azimuth, azimuth + np.pi])
     sine = np.sin(polar)
     relative = np.stack([sine * np.cos(azimuth), sine * np.sin(azimuth), np.cos(polar)], axis=-1)
     size = np.sqrt(np.maximum(lepton_energy**2 - ELECTRON_MASS_GEV**2, 0.0))
-    return Secondaries(
-        parent=np.tile(parent, 2),
-        pdg=np.repeat(np.array([ELECTRON, -ELECTRON], dtype=np.int32), len(parent)),
-        momentum_gev=size[:, None] * rotate_z_to(relative, np.tile(direction, (2, 1))),
-        energy_gev=lepton_energy,
-        vertex_mm=np.tile(vertex, (2, 1)),
+    momentum = size[:, None] * rotate_z_to(relative, np.tile(direction, (2, 1)))
+    return Particles(
+        pdg=np.repeat(np.array([ELECTRON, -ELECTRON], dtype=np.int32), n_pairs),
+        status=np.full(2 * n_pairs, FINAL_STATE, dtype=np.int32),
+        mother=np.tile(photon, 2),
+        momentum=np.column_stack([momentum, lepton_energy]),
+        vertex=np.tile(vertex, (2, 1)),
     )
 
 

@@ -11,10 +11,9 @@ from simulation.detector.detected import DetectedEvents, Tracks
 from simulation.detector.identification import identify
 from simulation.detector.material import convert_photons
 from simulation.detector.neutral_pions import find_neutral_pions
-from simulation.detector.secondaries import Secondaries, add_secondaries
 from simulation.detector.species import PHOTON
 from simulation.detector.tracking import FoundTracks, Tracking, find_tracks
-from simulation.generated import GeneratedEvents
+from simulation.generated import FINAL_STATE, GeneratedEvents, Particles
 
 FloatArray = NDArray[np.float64]
 
@@ -54,7 +53,7 @@ def reconstruct(
     """
     tracking = find_tracks(events, rng, tracking=config.tracking, material=config.material)
     tracks = _identified_tracks(events, tracking.tracks, rng, config)
-    with_radiation = add_secondaries(events, _radiated_photons(events, tracking))
+    with_radiation = _with_radiated_photons(events, tracking)
     photons = find_photons(
         with_radiation,
         np.repeat(with_radiation.offsets[:-1], tracks.counts) + tracks.gen,
@@ -97,16 +96,16 @@ def _identified_tracks(
     )
 
 
-def _radiated_photons(events: GeneratedEvents, tracking: Tracking) -> Secondaries:
+def _with_radiated_photons(events: GeneratedEvents, tracking: Tracking) -> GeneratedEvents:
     radiated = tracking.radiated
-    parent = tracking.electron[radiated.photon_electron]
-    start = np.stack([events.vx[parent], events.vy[parent], events.vz[parent]], axis=-1)
+    electron = tracking.electron[radiated.photon_electron]
     # The electron is as fast as light here and its path, a few cm, straight enough for a time.
-    time = events.vt[parent] + np.linalg.norm(radiated.photon_position_mm - start, axis=1)
-    return Secondaries(
-        parent=parent,
-        pdg=np.full(len(parent), PHOTON, dtype=np.int32),
-        momentum_gev=radiated.photon_momentum_gev,
-        energy_gev=np.linalg.norm(radiated.photon_momentum_gev, axis=1),
-        vertex_mm=np.column_stack([radiated.photon_position_mm, time]),
+    flight = np.linalg.norm(radiated.photon_position_mm - events.vertex[electron, :3], axis=1)
+    photons = Particles(
+        pdg=np.full(len(electron), PHOTON, dtype=np.int32),
+        status=np.full(len(electron), FINAL_STATE, dtype=np.int32),
+        mother=electron,
+        momentum=np.column_stack([radiated.photon_momentum_gev, np.linalg.norm(radiated.photon_momentum_gev, axis=1)]),
+        vertex=np.column_stack([radiated.photon_position_mm, events.vt[electron] + flight]),
     )
+    return events.append(events.event_index[electron], photons, mothers_decay=False)

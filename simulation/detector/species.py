@@ -25,10 +25,6 @@ CHARGED_SPECIES: Final = (ELECTRON, MUON, PION, KAON, PROTON)
 """PDG codes of the stable charged particles."""
 LONG_LIVED_NEUTRAL_HADRONS: Final = (130, 2112)
 """K_L and neutron."""
-STABLE: Final = 1
-"""Status of a particle that reaches the detector."""
-DECAYED: Final = 2
-"""Status of a particle that decayed or converted."""
 
 PION_CTAU_MM: Final = 7804.5
 """Charged-pion lifetime times c (PDG 2024)."""

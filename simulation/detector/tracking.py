@@ -13,13 +13,12 @@ from simulation.detector.configuration import MaterialConfig, TrackingConfig
 from simulation.detector.species import (
     CHARGED_SPECIES,
     ELECTRON,
-    STABLE,
     charge,
     is_one_of,
     mass_gev,
 )
 from simulation.detector.track_covariance import smear, track_covariance
-from simulation.generated import GeneratedEvents
+from simulation.generated import FINAL_STATE, GeneratedEvents
 
 FloatArray = NDArray[np.float64]
 
@@ -42,7 +41,7 @@ def in_acceptance(events: GeneratedEvents, tracking: TrackingConfig) -> NDArray[
     pt = np.hypot(events.px, events.py)
     polar_angle = np.arctan2(pt, events.pz)
     found = is_one_of(events.pdg, CHARGED_SPECIES)
-    found &= (events.status == STABLE) & (pt > tracking.pt_threshold_gev)
+    found &= (events.status == FINAL_STATE) & (pt > tracking.pt_threshold_gev)
     found &= (polar_angle > low) & (polar_angle < high)
     return found
 
@@ -121,8 +120,8 @@ def find_tracks(
     particle = np.flatnonzero(in_acceptance(events, tracking))
     pdg = events.pdg[particle]
     charges = charge(pdg)
-    position = np.stack([events.vx[particle], events.vy[particle], events.vz[particle]], axis=-1)
-    momentum = np.stack([events.px[particle], events.py[particle], events.pz[particle]], axis=-1)
+    position = events.vertex[particle, :3]
+    momentum = events.momentum[particle, :3]
     production_radius = np.hypot(position[:, 0], position[:, 1])
 
     electron = np.flatnonzero(np.abs(pdg) == ELECTRON)
