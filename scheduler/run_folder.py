@@ -1,0 +1,104 @@
+"""The folder of one analysis run: every name that scripts and people may rely on, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.search import Channel
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run of the analysis on disk.
+
+    >>> RunFolder(Path("runs/demo")).workspace(Channel.MUMU, 1.0).as_posix()
+    'runs/demo/workspaces/mumu/m1.000.json'
+    """
+
+    path: Path
+    """The folder itself; created by the first step that writes to it."""
+
+    @property
+    def configuration(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yml"
+
+    @property
+    def provenance(self) -> Path:
+        """Versions, code revision, inputs and timings of every step."""
+        return self.path / "provenance.json"
+
+    @property
+    def unblinding(self) -> Path:
+        """The record of who unblinded the signal region, when and why; absent while blinded."""
+        return self.path / "unblinding.json"
+
+    @property
+    def ntuples(self) -> Path:
+        """Belle ntuples, ``<sample>/<sample>_<nnn>.root``."""
+        return self.path / "ntuples"
+
+    @property
+    def candidates(self) -> Path:
+        """Candidates, ``<search>/<kinematics>/<sample>/<chunk>.parquet``."""
+        return self.path / "candidates"
+
+    @property
+    def cutflow(self) -> Path:
+        """Events after each requirement, per sample and search."""
+        return self.path / "cutflow.json"
+
+    @property
+    def classifier(self) -> Path:
+        """Trained models and their evaluation, one folder a channel."""
+        return self.path / "classifier"
+
+    @property
+    def histograms(self) -> Path:
+        """Histograms per search, region, sample and variation."""
+        return self.path / "histograms"
+
+    @property
+    def normalisation(self) -> Path:
+        """Background scale factors."""
+        return self.path / "normalisation.json"
+
+    @property
+    def workspaces(self) -> Path:
+        """pyhf workspaces, one a mass point."""
+        return self.path / "workspaces"
+
+    def workspace(self, channel: Channel, m_phi_gev: float) -> Path:
+        """Return the file of one mass point's pyhf workspace."""
+        return self.workspaces / channel / f"m{m_phi_gev:.3f}.json"
+
+    @property
+    def limits(self) -> Path:
+        """The limits table, ``limits.csv`` and ``limits.json``."""
+        return self.path / "limits"
+
+    @property
+    def report(self) -> Path:
+        """Figures, tables and ``index.html``."""
+        return self.path / "report"
+
+    @property
+    def hepdata(self) -> Path:
+        """HEPData submission."""
+        return self.path / "hepdata"
+
+    @property
+    def metrics(self) -> Path:
+        """Key figures of the run for scripts that compare runs."""
+        return self.path / "metrics.json"
+
+    @property
+    def step_records(self) -> Path:
+        """What each finished step was made from and what it wrote."""
+        return self.path / "steps"
+
+    @property
+    def unfinished(self) -> Path:
+        """Where running steps write; nothing below it counts as done."""
+        return self.path / ".unfinished"

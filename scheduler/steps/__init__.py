@@ -1,0 +1,1 @@
+"""The steps of the analysis, each restartable and done only when something it depends on has changed."""
