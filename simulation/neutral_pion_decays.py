@@ -16,6 +16,7 @@ from models.constants import ELECTRON_MASS_GEV, NEUTRAL_PION_MASS_GEV
 from models.kinematics import boost_from_rest_frame, mass_of, rotate_z_to, unit_vector
 from simulation.configuration import NeutralPionDecayConfig
 from simulation.generated import FINAL_STATE, GeneratedEvents, Particles
+from simulation.virtual_photon import sample_fermion_cosine
 
 FloatArray = NDArray[np.float64]
 NEUTRAL_PION: Final = 111
@@ -86,26 +87,13 @@ def _electron_in_pair(
     photon_direction: FloatArray, pair_mass: FloatArray, mass: FloatArray, pion: FloatArray, rng: np.random.Generator
 ) -> FloatArray:
     """Return the electron's four-momentum, shape (n, 4), its angle following 1 + cos² + (4m²/q²) sin² in the pair."""
-    velocity2 = 1.0 - (2.0 * ELECTRON_MASS_GEV / pair_mass) ** 2
-    cosine = _sample_one_plus_cosine2(velocity2, rng)
+    mass_ratio = (2.0 * ELECTRON_MASS_GEV / pair_mass) ** 2
+    cosine = sample_fermion_cosine(mass_ratio, rng)
     along = unit_vector(cosine, rng.uniform(-np.pi, np.pi, len(cosine)))
     direction = rotate_z_to(along, -photon_direction)
     energy = 0.5 * pair_mass
-    in_pair = np.column_stack([(energy * np.sqrt(velocity2))[:, None] * direction, energy])
+    in_pair = np.column_stack([(energy * np.sqrt(1.0 - mass_ratio))[:, None] * direction, energy])
     pair_energy = 0.5 * (mass**2 + pair_mass**2) / mass
     pair_momentum = 0.5 * (mass**2 - pair_mass**2) / mass
     pair = np.column_stack([-pair_momentum[:, None] * photon_direction, pair_energy])
     return boost_from_rest_frame(boost_from_rest_frame(in_pair, pair), pion)
-
-
-def _sample_one_plus_cosine2(velocity2: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Return cosines with the density ∝ 1 + c² + (1 − v²)(1 − c²), shape as `velocity2`."""
-    cosine = np.empty_like(velocity2)
-    pending = np.arange(len(velocity2))
-    while len(pending):
-        trial = rng.uniform(-1.0, 1.0, len(pending))
-        density = 1.0 + trial**2 + (1.0 - velocity2[pending]) * (1.0 - trial**2)
-        accepted = rng.uniform(0.0, 2.0, len(pending)) < density
-        cosine[pending[accepted]] = trial[accepted]
-        pending = pending[~accepted]
-    return cosine

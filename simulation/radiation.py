@@ -1,4 +1,4 @@
-"""Photons radiated collinearly from a fermion pair, before or after it annihilates.
+"""How much a fermion pair radiates, before or after it annihilates, and at what angle.
 
 The energy spectrum is the leading-logarithmic radiator with soft photons exponentiated (E. A. Kuraev and
 V. S. Fadin, Sov. J. Nucl. Phys. 41, 466 (1985)),
@@ -18,8 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.constants import ALPHA_EM
-from models.kinematics import boost_from_rest_frame, boost_to_rest_frame, rotate_z_to, unit_vector
+from models.constants import ALPHA_EM, ELECTRON_MASS_GEV
 from simulation.configuration import RadiationSettings
 
 FloatArray = NDArray[np.float64]
@@ -56,25 +55,40 @@ class RadiationSpectrum(NamedTuple):
         return np.where(uniform > self.cumulative[0], fraction, 0.0)
 
 
-def radiation_spectrum(
-    strength: float,
+def initial_state_spectrum(
+    s_gev2: float,
     fraction_max: float,
+    reduced_cross_section: Callable[[FloatArray], FloatArray],
     settings: RadiationSettings,
-    reduced_cross_section: Callable[[FloatArray], FloatArray] = np.ones_like,
 ) -> RadiationSpectrum:
-    """Return the distribution of the radiated energy fraction.
+    """Return the distribution of the fraction of s that the colliding electrons radiate.
 
     Parameters
     ----------
-    strength
-        β of the radiating pair.
+    s_gev2
+        Squared centre-of-mass energy.
     fraction_max
         Largest v that leaves enough energy for the final state.
+    reduced_cross_section
+        σ(s(1 − v))/σ(s) as a function of v.
     settings
         Softest photon that is followed, and the size of the table.
-    reduced_cross_section
-        σ(s(1 − v))/σ(s) as a function of v; constant by default, as for radiation after the annihilation.
     """
+    strength = float(radiation_strength(s_gev2, ELECTRON_MASS_GEV))
+    return _spectrum(strength, fraction_max, reduced_cross_section, settings)
+
+
+def final_state_spectrum(s_gev2: float, fermion_mass_gev: float, settings: RadiationSettings) -> RadiationSpectrum:
+    """Return the distribution of the fraction of its squared mass that a pair of fermions radiates."""
+    return _spectrum(float(radiation_strength(s_gev2, fermion_mass_gev)), 1.0, np.ones_like, settings)
+
+
+def _spectrum(
+    strength: float,
+    fraction_max: float,
+    reduced_cross_section: Callable[[FloatArray], FloatArray],
+    settings: RadiationSettings,
+) -> RadiationSpectrum:
     nodes = np.linspace(np.log(settings.fraction_min), np.log(fraction_max), settings.table_points)
     middle = np.exp(0.5 * (nodes[1:] + nodes[:-1]))
     density = strength * middle**strength * (1.0 - middle + 0.5 * middle**2) * reduced_cross_section(middle)
@@ -121,77 +135,3 @@ def sample_photon_cosine(
         cosine[pending[accept]] = trial[accept]
         pending = pending[~accept]
     return np.clip(cosine, -1.0, 1.0)
-
-
-class Emission(NamedTuple):
-    """A pair that radiated one photon, in the frame where it was at rest before."""
-
-    photon: FloatArray
-    """Four-momenta in GeV, shape (n, 4); zero where nothing was radiated."""
-    pair: FloatArray
-    """Four-momenta of what remains, shape (n, 4)."""
-
-
-def emit_photon(
-    mass_gev: ArrayLike, fraction: FloatArray, cosine: FloatArray, axis: FloatArray, rng: np.random.Generator
-) -> Emission:
-    """Return the photon and the recoiling pair.
-
-    Parameters
-    ----------
-    mass_gev
-        Mass of the pair before radiating, a number or shape (n,).
-    fraction
-        v, shape (n,): the photon has the energy v · mass / 2.
-    cosine
-        Cosine between the photon and `axis`, shape (n,).
-    axis
-        Direction of the radiating fermion, shape (n, 3).
-    rng
-        Random stream of the azimuth.
-    """
-    direction = rotate_z_to(unit_vector(cosine, rng.uniform(-np.pi, np.pi, len(fraction))), axis)
-    mass = np.broadcast_to(np.asarray(mass_gev, dtype=np.float64), fraction.shape)
-    energy = 0.5 * fraction * mass
-    photon = np.concatenate([energy[:, None] * direction, energy[:, None]], axis=1)
-    total = np.zeros_like(photon)
-    total[:, 3] = mass
-    return Emission(photon, total - photon)
-
-
-def annihilation_axis(beam: FloatArray, other_beam: FloatArray, pair: FloatArray) -> FloatArray:
-    """Return the axis that polar angles of a recoiling pair are measured from, shape (n, 3).
-
-    It bisects the directions of the first beam and of the reversed second one in the rest frame of the pair
-    (J. C. Collins and D. E. Soper, Phys. Rev. D 16, 2219 (1977)).
-
-    Parameters
-    ----------
-    beam, other_beam
-        Four-momenta of the colliding particles, shape (4,) or (n, 4).
-    pair
-        Four-momenta of the pair, shape (n, 4), in the same frame.
-    """
-    first = boost_to_rest_frame(np.broadcast_to(beam, pair.shape), pair)[:, :3]
-    second = boost_to_rest_frame(np.broadcast_to(other_beam, pair.shape), pair)[:, :3]
-    axis: FloatArray = first / np.linalg.norm(first, axis=1)[:, None] - second / np.linalg.norm(second, axis=1)[:, None]
-    return axis
-
-
-def back_to_back(direction: FloatArray, fermion_mass_gev: float, pair: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the four-momenta, each (n, 4), of a fermion along `direction` in the rest frame of `pair` and its partner.
-
-    Parameters
-    ----------
-    direction
-        Unit vectors in the rest frame of the pair, shape (n, 3).
-    fermion_mass_gev
-        Mass of either fermion.
-    pair
-        Four-momenta of the pair, shape (n, 4).
-    """
-    mass2 = pair[:, 3] ** 2 - np.sum(pair[:, :3] ** 2, axis=1)
-    momentum = np.sqrt(0.25 * mass2 - fermion_mass_gev**2)[:, None] * direction
-    energy = 0.5 * np.sqrt(mass2)[:, None]
-    fermion = boost_from_rest_frame(np.concatenate([momentum, energy], axis=1), pair)
-    return fermion, pair - fermion

@@ -55,10 +55,15 @@ def decay_taus(
     parity = np.where(conjugate, -1.0, 1.0)
     spin = tau_momentum[:, :3] * helicity[:, None]
 
-    def to_event_frame(four_vector: FloatArray) -> FloatArray:
-        turned = _turn_about_z(four_vector[source, :3] * parity[:, None], azimuth[tau])
+    def to_event_frame(at_rest: FloatArray, tau: NDArray[np.int64], parity: FloatArray) -> FloatArray:
+        turned = _turn_about_z(at_rest[:, :3] * parity[:, None], azimuth[tau])
         aligned = rotate_z_to(turned, spin[tau])
-        return boost_from_rest_frame(np.concatenate([aligned, four_vector[source, 3:]], axis=1), tau_momentum[tau])
+        return boost_from_rest_frame(np.concatenate([aligned, at_rest[:, 3:]], axis=1), tau_momentum[tau])
+
+    vertex = decay_vertex[tau]
+    # Almost everything comes from the τ itself; the rest, from a K_S and the like, is moved away from it.
+    moved = np.flatnonzero(library.vertex[source, 3])
+    vertex[moved] += to_event_frame(library.vertex[source[moved]], tau[moved], parity[moved])
 
     first = np.cumsum(counts) - counts
     mother = library.mother[source]
@@ -68,8 +73,8 @@ def decay_taus(
             pdg=np.where(conjugate, library.conjugate_pdg[source], library.pdg[source]),
             status=library.status[source],
             mother=np.where(mother < 0, rows[tau], len(events.pdg) + first[tau] + mother),
-            momentum=to_event_frame(library.momentum),
-            vertex=decay_vertex[tau] + to_event_frame(library.vertex),
+            momentum=to_event_frame(library.momentum[source], tau, parity),
+            vertex=vertex,
         ),
     )
 

@@ -1,0 +1,115 @@
+"""e⁺e⁻ → ff̄ with up to one photon from the initial and one from the final state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.constants import ELECTRON_MASS_GEV
+from models.kinematics import boost_from_rest_frame, boost_to_rest_frame, mass_of, rotate_z_to, unit_vector
+from simulation.generated import GeneratedEvents
+from simulation.radiation import sample_photon_cosine
+
+FloatArray = NDArray[np.float64]
+PHOTON = 22
+CosineSampler = Callable[[FloatArray], FloatArray]
+"""From the squared masses in GeV² of n pairs after initial-state radiation to the cosines of their polar angles."""
+
+
+class RadiativePairs(NamedTuple):
+    """Fermion pairs with their photons in the c.m. frame, the electron beam along +z."""
+
+    fermion: FloatArray
+    """Four-momenta in GeV, shape (n, 4), of the fermion whose polar angle is measured from the electron beam."""
+    antifermion: FloatArray
+    initial_photon: FloatArray
+    """Photon from the initial state, shape (n, 4); zero if there is none."""
+    final_photon: FloatArray
+    """Photon from the final state, shape (n, 4); zero if there is none."""
+    cosine: FloatArray
+    """Cosine of the fermion's polar angle in the rest frame of the pair, before it radiated, shape (n,)."""
+    s_gev2: FloatArray
+    """Squared mass of the pair before it radiated, shape (n,)."""
+
+    def events(self, fermion_pdg: int) -> GeneratedEvents:
+        """Return the pairs as events: fermion, antifermion, photons."""
+        momentum = np.stack([self.fermion, self.antifermion, self.initial_photon, self.final_photon], axis=1)
+        codes = np.array([fermion_pdg, -fermion_pdg, PHOTON, PHOTON], dtype=np.int32)
+        return GeneratedEvents.from_table(
+            np.broadcast_to(codes, momentum.shape[:2]), momentum, present=momentum[:, :, 3] > 0.0
+        )
+
+
+def make_radiative_pairs(
+    initial_fraction: FloatArray,
+    final_fraction: FloatArray,
+    sqrt_s_gev: float,
+    fermion_mass_gev: float,
+    sample_cosine: CosineSampler,
+    rng: np.random.Generator,
+) -> RadiativePairs:
+    """Return fermion pairs for given radiated fractions.
+
+    Parameters
+    ----------
+    initial_fraction
+        Fraction of s radiated before the annihilation, shape (n,).
+    final_fraction
+        Fraction of the pair's squared mass radiated after it, of what the fermions' masses leave, shape (n,).
+    sqrt_s_gev
+        Centre-of-mass energy.
+    fermion_mass_gev
+        Mass of the fermion.
+    sample_cosine
+        Draws the polar angles.
+    rng
+        Random stream.
+    """
+    s = sqrt_s_gev**2
+    n = len(initial_fraction)
+    at_rest = np.tile([0.0, 0.0, 0.0, sqrt_s_gev], (n, 1))
+    beam_axis = np.tile([0.0, 0.0, 1.0], (n, 1))
+    initial_cosine = sample_photon_cosine(initial_fraction, s, ELECTRON_MASS_GEV, rng)
+    initial_photon = _photon(at_rest, initial_fraction, initial_cosine, beam_axis, rng)
+    pair = at_rest - initial_photon
+    reduced_s = s * (1.0 - initial_fraction)
+
+    cosine = sample_cosine(reduced_s)
+    direction = rotate_z_to(unit_vector(cosine, rng.uniform(-np.pi, np.pi, n)), _annihilation_axis(pair))
+    fraction = final_fraction * (1.0 - 4.0 * fermion_mass_gev**2 / reduced_s)
+    final_cosine = sample_photon_cosine(fraction, reduced_s, fermion_mass_gev, rng)
+    final_photon = _photon(pair, fraction, final_cosine, direction, rng)
+    fermion = _fermion(pair - final_photon, direction, fermion_mass_gev)
+    return RadiativePairs(fermion, pair - final_photon - fermion, initial_photon, final_photon, cosine, reduced_s)
+
+
+def _photon(
+    pair: FloatArray, fraction: FloatArray, cosine: FloatArray, axis: FloatArray, rng: np.random.Generator
+) -> FloatArray:
+    """Return photons that take `fraction` of the squared mass of `pair`; axis and angle are those of its rest frame."""
+    direction = rotate_z_to(unit_vector(cosine, rng.uniform(-np.pi, np.pi, len(fraction))), axis)
+    energy = 0.5 * fraction * mass_of(pair)
+    return boost_from_rest_frame(np.column_stack([energy[:, None] * direction, energy]), pair)
+
+
+def _fermion(pair: FloatArray, direction: FloatArray, fermion_mass_gev: float) -> FloatArray:
+    """Return the fermion that flies along `direction` in the rest frame of `pair`."""
+    energy = 0.5 * mass_of(pair)
+    momentum = np.sqrt(np.maximum(energy**2 - fermion_mass_gev**2, 0.0))
+    return boost_from_rest_frame(np.column_stack([momentum[:, None] * direction, energy]), pair)
+
+
+def _annihilation_axis(pair: FloatArray) -> FloatArray:
+    """Return the axis, shape (n, 3), that polar angles in the rest frame of a recoiling pair are measured from.
+
+    It bisects the electron and the reversed positron beam as seen there (J. C. Collins and D. E. Soper, Phys. Rev. D
+    16, 2219 (1977)).
+    """
+    electron = boost_to_rest_frame(np.broadcast_to([0.0, 0.0, 1.0, 1.0], pair.shape), pair)[:, :3]
+    positron = boost_to_rest_frame(np.broadcast_to([0.0, 0.0, -1.0, 1.0], pair.shape), pair)[:, :3]
+    axis: FloatArray = electron / np.linalg.norm(electron, axis=1)[:, None]
+    axis -= positron / np.linalg.norm(positron, axis=1)[:, None]
+    return axis
