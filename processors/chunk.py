@@ -32,6 +32,8 @@ class Chunk:
         self.first_entry: int = events.metadata["entrystart"]
         self.stop_entry: int = events.metadata["entrystop"]
         self.n_events = len(events)
+        self._checked: dict[str, AnyArray] = {}
+        """Columns read so far; two selections of one chunk share them."""
 
     def event_column(self, name: str, component: str | None = None) -> AnyArray:
         """Return an event branch, or one component of an event vector, shape (n_events,)."""
@@ -47,9 +49,12 @@ class Chunk:
 
     def counts(self, collection: str) -> NDArray[np.int64]:
         """Return how many entries a collection has in each event, shape (n_events,), reading the counter only."""
-        return self._read(
-            f"n{collection}", lambda: np.asarray(ak.num(self._events[collection], axis=1), dtype=np.int64)
-        )
+        branch = f"n{collection}"
+        if branch not in self._checked:
+            self._checked[branch] = self._read(
+                branch, lambda: np.asarray(ak.num(self._events[collection], axis=1), dtype=np.int64)
+            )
+        return self._checked[branch]
 
     def event_index(self, collection: str) -> NDArray[np.int64]:
         """Return the event of the chunk that each entry of a collection belongs to, shape (sum of counts,)."""
@@ -58,11 +63,15 @@ class Chunk:
     def flat(self, collection: str, name: str) -> AnyArray:
         """Return a branch of a collection over all events, shape (sum of counts,)."""
         branch = f"{collection}_{name}"
-        column = self._read(branch, lambda: np.asarray(ak.to_numpy(ak.flatten(self._events[collection][name], axis=1))))
-        finite = np.isfinite(column)
-        if not finite.all():
-            self.require(branch, finite, column, self.event_index(collection))
-        return column
+        if branch not in self._checked:
+            column = self._read(
+                branch, lambda: np.asarray(ak.to_numpy(ak.flatten(self._events[collection][name], axis=1)))
+            )
+            finite = np.isfinite(column)
+            if not finite.all():
+                self.require(branch, finite, column, self.event_index(collection))
+            self._checked[branch] = column
+        return self._checked[branch]
 
     def require(
         self, branch: str, valid: NDArray[np.bool_], values: AnyArray, event: NDArray[np.int64] | None = None

@@ -10,10 +10,11 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, field_validator, model_validator
 
 from models.search import Channel, Search
 from models.settings import Settings
+from processors.vertexing import VertexFitSettings
 
 
 class TrackSettings(Settings):
@@ -70,8 +71,6 @@ class FeatureSettings(Settings):
     """Two-photon mass that a π⁰ candidate must have, GeV: about ±3 standard deviations of Belle's resolution."""
     min_pi0_photon_energy_gev: NonNegativeFloat = 0.05
     """Smallest laboratory energy of a π⁰'s photons, GeV; below it beam background dominates."""
-    highest_fox_wolfram_order: PositiveInt = 4
-    """Fox–Wolfram ratios R_1 … R_L are inputs."""
     no_photon_mass_gev: float = -1.0
     """Value of the candidate–photon mass in events without a photon, GeV; outside the physical range on purpose."""
 
@@ -170,6 +169,7 @@ class CandidateSettings(Settings):
     missing_momentum: MissingMomentumSettings = MissingMomentumSettings()
     features: FeatureSettings = FeatureSettings()
     corrections: CorrectionSettings = CorrectionSettings()
+    vertex_fit: VertexFitSettings = VertexFitSettings()
     field_tesla: PositiveFloat = 1.5
     """Field of Belle's solenoid along +z, tesla."""
     positron_direction: tuple[float, float, float] = (0.0, 0.0, -1.0)

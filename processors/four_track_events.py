@@ -13,7 +13,6 @@ from models.helix import Helix
 from models.kinematics import mass_of
 from processors.chunk import Chunk
 from processors.ntuple import COVARIANCE_INDICES, HELIX_PARAMETERS
-from processors.selection import N_TRACKS
 
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
@@ -38,6 +37,17 @@ class Photons(Jagged):
 
     four_momentum: FloatArray
     """Shape (n_photons, 4), GeV."""
+
+    @property
+    def sum_per_event(self) -> FloatArray:
+        """Summed four-momentum of each event, shape (n_events, 4), GeV."""
+        components = (np.bincount(self.event, p, minlength=len(self.counts)) for p in self.four_momentum.T)
+        return np.stack(list(components), axis=-1)
+
+    def above(self, min_energy_gev: float) -> Photons:
+        """Return the photons of at least an energy."""
+        kept = self.four_momentum[:, 3] >= min_energy_gev
+        return Photons(np.bincount(self.event[kept], minlength=len(self.counts)), self.four_momentum[kept])
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from models.constants import ELECTRON_MASS_GEV, MUON_MASS_GEV, PION_MASS_GEV
-from models.helix import Helix, distance_to
 from models.kinematics import boost_to_rest_frame, with_mass
 from models.search import Channel
 from processors.configuration import IdentificationSettings, MissingMomentumSettings, TrackSettings
@@ -20,15 +19,17 @@ N_TRACKS: Final = 4
 """Good tracks of a selected event: the topology e⁺e⁻→τ⁺τ⁻φ with one-prong τ decays, not a choice."""
 
 
-def good_tracks(helix: Helix, ip_mm: FloatArray, max_dr_mm: float, settings: TrackSettings) -> BoolArray:
+def good_tracks(
+    dr_mm: FloatArray, dz_mm: FloatArray, tan_lambda: FloatArray, max_dr_mm: float, settings: TrackSettings
+) -> BoolArray:
     """Return which tracks come from near the interaction point and lie in the acceptance.
 
     Parameters
     ----------
-    helix
-        Tracks about the origin, arrays of shape (n_tracks,).
-    ip_mm
-        Interaction point of each track's event, shape (n_tracks, 3).
+    dr_mm, dz_mm
+        Distances to the interaction point, shape (n_tracks,).
+    tan_lambda
+        p_z / p_t, same shape.
     max_dr_mm
         Largest transverse distance, mm.
     settings
@@ -37,12 +38,17 @@ def good_tracks(helix: Helix, ip_mm: FloatArray, max_dr_mm: float, settings: Tra
     Returns
     -------
     Mask of shape (n_tracks,).
+
+    Examples
+    --------
+    >>> dr, dz, tan_lambda = np.array([1.0, 20.0, 1.0]), np.array([-5.0, 0.0, 0.0]), np.array([0.0, 0.0, 9.0])
+    >>> good_tracks(dr, dz, tan_lambda, 10.0, TrackSettings()).tolist()
+    [True, False, False]
     """
-    dr, dz = distance_to(helix, ip_mm)
-    # cot θ = tan λ falls with θ, so the acceptance needs no arctangent per track.
-    steepest, flattest = 1.0 / np.tan(np.deg2rad([settings.min_theta_deg, settings.max_theta_deg]))
-    inside = (helix.tan_lambda < steepest) & (helix.tan_lambda > flattest)
-    return np.asarray((dr < max_dr_mm) & (np.abs(dz) < settings.max_abs_dz_mm) & inside)
+    # tan λ = cot θ falls with θ, so the acceptance needs no arctangent per track.
+    highest, lowest = 1.0 / np.tan(np.deg2rad([settings.min_theta_deg, settings.max_theta_deg]))
+    inside = (tan_lambda < highest) & (tan_lambda > lowest)
+    return np.asarray((dr_mm < max_dr_mm) & (np.abs(dz_mm) < settings.max_abs_dz_mm) & inside)
 
 
 def four_good_tracks(good: BoolArray, event: NDArray[np.int64], n_events: int) -> NDArray[np.intp]:

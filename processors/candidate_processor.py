@@ -1,0 +1,131 @@
+"""Coffea processor from ntuples to candidate files: all searches in one pass over the events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+from coffea.processor import ProcessorABC
+from numpy.typing import NDArray
+
+from models.helix import Helix, distance_to
+from models.search import Search
+from processors.candidate_table import SelectedCandidates, select_candidates, with_lepton_pair
+from processors.candidates import CandidatePath, write_candidates
+from processors.chunk import Chunk
+from processors.configuration import CandidateSettings, TrackSettings
+from processors.cutflow import CandidatePurity, Cut, SampleSummary, count, count_multiplicity
+from processors.fileset import sample_metadata
+from processors.four_track_events import (
+    FourTrackEvents,
+    interaction_points,
+    read_four_track_events,
+    track_helices,
+)
+from processors.selection import N_TRACKS, four_good_tracks, good_tracks
+from processors.variations import Kinematics, shift_kinematics
+
+
+class CandidateProcessor(ProcessorABC):  # type: ignore[misc]  # coffea is untyped
+    """Select events, build φ candidates and write one candidate file per search and kinematics for each chunk.
+
+    The output is ``{dataset: SampleSummary}``; summaries add up over chunks. Running a chunk again replaces its
+    files with the same content.
+
+    Parameters
+    ----------
+    settings
+        The selection.
+    folder
+        Where candidate files go, as `processors.candidates` lays them out; the same for all workers.
+    """
+
+    def __init__(self, settings: CandidateSettings, folder: str | Path) -> None:
+        self._settings = settings
+        self._folder = Path(folder)
+
+    def process(self, events: ak.Array) -> dict[str, SampleSummary]:
+        """Process one chunk of one sample, read through `processors.belle_schema.BelleSchema`.
+
+        Raises
+        ------
+        BadInputError
+            If the chunk cannot be read or holds values that nothing can be concluded from; the message names
+            file, branch and entry.
+        """
+        is_data = sample_metadata(events.metadata).is_data
+        chunk = Chunk(events)
+        weight = np.ones(chunk.n_events) if is_data else chunk.event_column("weight")
+        summary = SampleSummary(
+            n_events=chunk.n_events,
+            sum_weights=float(weight.sum()),
+            cutflow={},
+            candidate_multiplicity={},
+            purity={},
+            files={},
+        )
+        for searches, tracks in _four_track_selections(chunk, self._settings.tracks):
+            four_tracks = read_four_track_events(chunk, tracks, is_data=is_data)
+            neutral = four_tracks.select(four_tracks.charge.sum(axis=1) == 0)
+            for search in searches:
+                paired = with_lepton_pair(neutral, search, self._settings)
+                summary["cutflow"][search] = {
+                    Cut.ALL: count(weight),
+                    Cut.FOUR_GOOD_TRACKS: count(four_tracks.weight),
+                    Cut.NET_CHARGE_ZERO: count(neutral.weight),
+                    Cut.LEPTON_PAIR: count(paired.weight),
+                }
+                self._process_search(paired, search, str(events.metadata["dataset"]), chunk, summary)
+        return {str(events.metadata["dataset"]): summary}
+
+    def postprocess(self, accumulator: dict[str, SampleSummary]) -> dict[str, SampleSummary]:
+        """Return the merged summaries; nothing is left to do."""
+        return accumulator
+
+    def _process_search(
+        self, paired: FourTrackEvents, search: Search, sample: str, chunk: Chunk, summary: SampleSummary
+    ) -> None:
+        """Write the candidates of one search and add what it counts to the summary."""
+        uncertainty = self._settings.corrections.momentum_scale_uncertainty
+        variations = [Kinematics.NOMINAL] if paired.truth is None else list(Kinematics)
+        for kinematics in variations:
+            selected = select_candidates(shift_kinematics(paired, kinematics, uncertainty), search, self._settings)
+            path = CandidatePath(search, kinematics, sample, Path(chunk.path).stem, chunk.first_entry, chunk.stop_entry)
+            write_candidates(self._folder / path.relative, selected.columns)
+            summary["files"][str(path.relative)] = len(selected.n_in_event)
+            if kinematics is Kinematics.NOMINAL:
+                summary["cutflow"][search] |= selected.cutflow
+                summary["candidate_multiplicity"][search] = count_multiplicity(selected.n_in_event)
+                summary["purity"][search] = _purity(selected)
+
+
+def _four_track_selections(chunk: Chunk, settings: TrackSettings) -> list[tuple[Sequence[Search], NDArray[np.intp]]]:
+    """Return the good tracks of four-track events for each track requirement and the searches that use it.
+
+    Only the columns that decide it are read, and computed with only where an event has tracks enough.
+    """
+    enough = (chunk.counts("Track") >= N_TRACKS)[chunk.event_index("Track")]
+    tracks = np.flatnonzero(enough)
+    event = chunk.event_index("Track")[tracks]
+    helix = Helix(*(column[tracks] for column in track_helices(chunk)))
+    dr, dz = distance_to(helix, interaction_points(chunk)[event])
+    searches: dict[float, list[Search]] = {}
+    for search in Search:
+        searches.setdefault(settings.max_dr_of(search), []).append(search)
+    return [
+        (
+            group,
+            tracks[four_good_tracks(good_tracks(dr, dz, helix.tan_lambda, max_dr, settings), event, chunk.n_events)],
+        )
+        for max_dr, group in searches.items()
+    ]
+
+
+def _purity(selected: SelectedCandidates) -> CandidatePurity:
+    is_true: NDArray[Any] | None = selected.columns.get("is_true_candidate")
+    if is_true is None:
+        return CandidatePurity(kept=0, true=0)
+    return CandidatePurity(kept=len(is_true), true=int(is_true.sum()))
