@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from models.constants import ELECTRON_MASS_GEV
 from models.settings import Settings
 
 
@@ -15,12 +16,12 @@ class CollisionSettings(Settings):
 class QuadratureSettings(Settings):
     """Gauss–Legendre orders of the cross-section integrals; doubling each changes no result by 10⁻⁵."""
 
-    recoil_points: int = Field(default=32, ge=4)
+    recoil_points: int = Field(default=24, ge=4)
     """Points in the energy of φ."""
-    pair_points: int = Field(default=24, ge=4)
+    pair_points: int = Field(default=16, ge=4)
     """Points in the τ⁻ polar angle in the τ⁺τ⁻ rest frame."""
-    radiation_points: int = Field(default=20, ge=4)
-    """Points in the energy fraction radiated from the initial state."""
+    radiation_points: int = Field(default=12, ge=4)
+    """Points in each of the two panels, soft and hard, of the energy radiated from the initial state."""
 
 
 class MuonG2Settings(Settings):
@@ -54,3 +55,14 @@ class HadronicPolarisationSettings(Settings):
         (10.0, 0.0, 0.0027340, 2.0995092),
         (91.2, 0.0010485, 0.0029431, 1.0),
     )
+
+
+class TableSettings(Settings):
+    """Masses of the shipped cross-section table: even steps in ln[m_φ/(m_max − m_φ)], m_max = √s − 2m_τ."""
+
+    lowest_mass_gev: float = Field(default=2.0 * ELECTRON_MASS_GEV, gt=0.0)
+    """First mass, 2 m_e."""
+    closest_to_threshold_gev: float = Field(default=1e-4, gt=0.0)
+    """Distance of the last mass from m_max; beyond it the threshold power law is continued."""
+    points: int = Field(default=180, ge=8)
+    """Number of masses; the cubic in between is good to 10⁻⁵."""

@@ -35,7 +35,8 @@ def _current(
     right_handed = (
         couplings[1, 0] * by_row[:, :, 2] * by_column[:, :, 1] - couplings[1, 1] * by_row[:, :, 0] * by_column[:, :, 3]
     )
-    return (2.0 * sqrt_s_gev) * np.stack([left_handed, right_handed])
+    current: NDArray[np.complex128] = np.stack([left_handed, right_handed])
+    return 2.0 * sqrt_s_gev * current
 
 
 def tau_pair_amplitudes(

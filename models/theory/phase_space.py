@@ -1,8 +1,8 @@
 """Three-body phase space of e⁺e⁻ → τ⁺τ⁻φ, mapped to the unit square and an orientation.
 
 The body frame is the c.m. frame turned so that φ flies along +z and the τ's lie in the x–z plane. Two numbers u, v in
-[0, 1] fix the shape of an event; the map absorbs what makes |M|² vary: the logarithm of a soft light φ (uniform steps in
-the rapidity of φ), the square root where the τ's are at rest relative to each other, and radiation along a τ.
+[0, 1] fix the shape of an event; the map absorbs what makes |M|² vary: the logarithm of a soft light φ (by steps in the
+rapidity of φ), the square root where the τ's are at rest relative to each other, and radiation along a τ.
 """
 
 from typing import Final, NamedTuple

@@ -33,7 +33,8 @@ def _slash(momenta: Momenta) -> NDArray[np.complex128]:
 
 def _dirac_adjoint(matrices: NDArray[np.complex128]) -> NDArray[np.complex128]:
     """Return γ⁰ A† γ⁰ for matrices in the last two axes."""
-    return _GAMMA0 @ np.swapaxes(matrices.conj(), -1, -2) @ _GAMMA0
+    adjoint: NDArray[np.complex128] = _GAMMA0 @ np.swapaxes(matrices.conj(), -1, -2) @ _GAMMA0
+    return adjoint
 
 
 def _helicity_projectors(momenta: Momenta, mass_sign: int) -> NDArray[np.complex128]:
@@ -42,16 +43,22 @@ def _helicity_projectors(momenta: Momenta, mass_sign: int) -> NDArray[np.complex
     direction = momenta[:, 1:] / momentum
     spin = np.concatenate([momentum, momenta[:, :1] * direction], axis=1) / TAU_MASS_GEV
     spin_sum = _slash(momenta) + mass_sign * TAU_MASS_GEV * np.eye(4)
-    return np.stack(
-        [spin_sum @ (np.eye(4) + helicity * (_GAMMA5 @ _slash(spin))) / 2.0 for helicity in HELICITIES]
-    )
+    return np.stack([spin_sum @ (np.eye(4) + helicity * (_GAMMA5 @ _slash(spin))) / 2.0 for helicity in HELICITIES])
 
 
 def _propagator(momenta: Momenta, charge_sign: int) -> NDArray[np.complex128]:
     """Return (±q̸ + m)/(q² − m²), shape (N, 1, 4, 4), for a τ line carrying ±q."""
     virtuality = np.einsum("nm,mk,nk->n", momenta, _METRIC, momenta) - TAU_MASS_GEV**2
     numerator = charge_sign * _slash(momenta) + TAU_MASS_GEV * np.eye(4)
-    return (numerator / virtuality[:, np.newaxis, np.newaxis])[:, np.newaxis]
+    propagator: NDArray[np.complex128] = numerator / virtuality[:, np.newaxis, np.newaxis]
+    return propagator[:, np.newaxis]
+
+
+def _traces(first: NDArray[np.complex128], second: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """Return Tr[A^μ B^ν] of matrices of shape (N, 4, 4, 4) for every pair of Lorentz indices, shape (N, 4, 4)."""
+    transposed = np.swapaxes(second, -1, -2)
+    traces: NDArray[np.complex128] = first.reshape(-1, 4, 16) @ np.swapaxes(transposed.reshape(-1, 4, 16), 1, 2)
+    return traces
 
 
 def traced_helicity_weights(
@@ -82,11 +89,9 @@ def traced_helicity_weights(
     s_gev2 = float(np.mean(np.einsum("nm,mk,nk->n", total, _METRIC, total)))
     couplings = exchange_couplings(s_gev2, with_z=with_z)
     # Tr[p̸₊ γ_μ P p̸₋ γ_ν]: the electron tensor with lower indices, one for each electron chirality.
-    positron, electron = _slash(total - p_electron), _slash(p_electron)
-    electron_tensor = np.einsum(
-        "nij,cmjk,nkl,wli->cnmw", positron, _CHIRAL_VERTICES, electron, GAMMA, optimize=True
-    )
-    electron_tensor = np.einsum("cnmw,mr,wt->cnrt", electron_tensor, _METRIC, _METRIC)
+    positron, electron = (_slash(beam)[:, np.newaxis] for beam in (total - p_electron, p_electron))
+    lowered = np.einsum("mn,nij->mij", _METRIC, GAMMA)
+    electron_tensor = [_traces(positron @ (lowered @ chiral), electron @ lowered) for chiral in _CHIRAL_PROJECTORS]
 
     before = _propagator(p_tau_minus + p_phi, +1)
     after = _propagator(p_tau_plus + p_phi, -1)
@@ -95,9 +100,11 @@ def traced_helicity_weights(
     for chirality in range(2):
         vertex = np.einsum("c,cmij->mij", couplings[chirality], _CHIRAL_VERTICES)
         amplitude = TAU_MASS_GEV / HIGGS_VEV_GEV * (before @ vertex + vertex @ after)
-        tau_tensor = np.einsum(
-            "anij,nmjk,bnkl,nwli->abnmw", minus, amplitude, plus, _dirac_adjoint(amplitude), optimize=True
-        )
-        contraction = np.einsum("nmw,abnmw->abn", electron_tensor[chirality], tau_tensor)
-        weights += 0.25 * contraction.real
+        conjugate = _dirac_adjoint(amplitude)
+        for a, projected_minus in enumerate(minus):
+            for b, projected_plus in enumerate(plus):
+                tau_tensor = _traces(
+                    projected_minus[:, np.newaxis] @ amplitude, projected_plus[:, np.newaxis] @ conjugate
+                )
+                weights[a, b] += 0.25 * np.sum(electron_tensor[chirality] * tau_tensor, axis=(1, 2)).real
     return weights
