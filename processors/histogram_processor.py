@@ -9,10 +9,10 @@ from coffea.processor import ProcessorABC
 from numpy.typing import NDArray
 
 from models.classifier.model import Classifier
-from models.errors import BadInputError
 from models.search import Channel, Process, Search
 from processors.fileset import sample_metadata
 from processors.histograms import SearchHistograms, empty_histograms, fill_component, fill_signal
+from processors.luminosity import luminosity_weight
 from processors.regions import RegionSettings, Unblinding, assign_regions
 from processors.sample import SampleMetadata
 from processors.scoring import NOMINAL, Columns, finite_weights, score_candidates, weight_variations
@@ -28,32 +28,6 @@ class SearchBinning:
 
     display_edges_gev: NDArray[np.float64]
     atomic_edges_gev: NDArray[np.float64]
-
-
-def luminosity_weight(sample: SampleMetadata, luminosity_fb: float) -> float:
-    """Return the factor σ·L/Σw that normalises a sample to the luminosity.
-
-    Data keep weight one. Signal is normalised to σ(e⁺e⁻→τ⁺τ⁻φ)·B(φ→ℓℓ) = 1 fb, whatever it was generated with.
-
-    Raises
-    ------
-    BadInputError
-        If a simulated sample has no generated events.
-
-    Examples
-    --------
-    >>> luminosity_weight(SampleMetadata(name="tautau", process="tautau", is_data=False, cross_section_fb=919e3,
-    ...     n_generated=100, sum_weights=100.0, sum_weights2=100.0, generator="x"), 2.0)
-    18380.0
-    """
-    if sample.is_data:
-        return 1.0
-    if not sample.sum_weights > 0:
-        raise BadInputError(f"sample '{sample.name}' has no generated events to normalise with")
-    cross_section_fb = 1.0 if sample.process is Process.SIGNAL else sample.cross_section_fb
-    if cross_section_fb is None:
-        raise BadInputError(f"sample '{sample.name}' has no cross-section")
-    return cross_section_fb * luminosity_fb / sample.sum_weights
 
 
 class HistogramProcessor(ProcessorABC):  # type: ignore[misc]

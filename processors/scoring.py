@@ -9,14 +9,17 @@ from numpy.typing import NDArray
 from models.classifier.folds import fold_of
 from models.classifier.model import Classifier
 from models.errors import BadInputError
+from processors.variations import Kinematics
 
 Columns = Mapping[str, NDArray[Any]]
 """Candidate columns by name, all of one length."""
 
-NOMINAL = "nominal"
+NOMINAL = str(Kinematics.NOMINAL)
 """Kinematics folder and variation without any shift."""
 DIRECTIONS = ("up", "down")
 WEIGHT_PREFIX = "weight_"
+IDENTITY = ("experiment", "run", "event")
+"""Columns that identify an event within its sample."""
 
 
 def feature_matrix(columns: Columns, features: tuple[str, ...]) -> NDArray[np.float32]:
