@@ -81,23 +81,7 @@ class SignalModel:
     tail_quantiles_gev: NDArray[np.float64]
     """Equidistant quantiles of m of wrong candidates, shape (S, K); zeros where there are none."""
 
-    def with_efficiency_of(model: SignalModel, samples: Sequence[SignalSample]) -> SignalModel:
-    """Return a model with the shape of one set of samples and the efficiency of another.
-
-    For signals too rare after selection to show their shape, such as long-lived ones; their few candidates still
-    measure how rare they are.
-    """
-    ordered = sorted(samples, key=lambda sample: sample.m_phi_gev)
-    efficiencies = [_efficiency(sample) for sample in ordered]
-    return replace(
-        model,
-        mass_gev=np.array([sample.m_phi_gev for sample in ordered], dtype=np.float64),
-        efficiency=np.array([e.value for e in efficiencies]),
-        efficiency_error=np.array([e.error for e in efficiencies]),
-    )
-
-
-def resolution_gev(self, m_phi_gev: float) -> float:
+    def resolution_gev(self, m_phi_gev: float) -> float:
         """Return σ(m_φ), linear between generated masses and constant beyond the outermost."""
         return float(np.interp(m_phi_gev, self.shape_mass_gev, self.sigma_gev))
 

@@ -135,7 +135,7 @@ def signal_sample(
     is_true: NDArray[np.bool_],
     passes: NDArray[np.bool_],
 ) -> SignalSample:
-    """Return the passing candidates of a sample, columns of shape (n,), in the form that signal models are made from."""
+    """Return the passing candidates of a sample, columns of shape (n,), as signal models are made from them."""
     return SignalSample(
         m_phi_gev=sample.m_phi_gev or 0.0,
         sum_weights=sample.sum_weights,
