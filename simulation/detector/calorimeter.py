@@ -20,6 +20,7 @@ from simulation.detector.species import (
     PHOTON,
     charge,
     is_one_of,
+    mass_gev,
 )
 from simulation.generated import FINAL_STATE, GeneratedEvents
 
@@ -93,7 +94,7 @@ def find_photons(
     parts = (
         _photon_clusters(events, rng, calorimeter),
         _neutral_hadron_clusters(events, rng, calorimeter),
-        _untracked_electron_clusters(events, impacts),
+        _untracked_clusters(events, impacts, calorimeter),
         _split_off_clusters(events, impacts, rng, calorimeter),
         _background_clusters(events.n_events, rng, calorimeter),
     )
@@ -207,13 +208,17 @@ def _neutral_hadron_clusters(
     )
 
 
-def _untracked_electron_clusters(events: GeneratedEvents, impacts: _Impacts) -> Clusters:
-    lost = (np.abs(events.pdg[impacts.particle]) == ELECTRON) & ~impacts.tracked
+def _untracked_clusters(events: GeneratedEvents, impacts: _Impacts, calorimeter: CalorimeterConfig) -> Clusters:
+    """Return what charged particles without a track leave: electrons all they have, others ionisation."""
+    lost = ~impacts.tracked
+    particle = impacts.particle[lost]
+    electron = np.abs(events.pdg[particle]) == ELECTRON
+    kinetic = events.E[particle] - mass_gev(events.pdg[particle])
     return Clusters(
         impacts.event[lost],
         impacts.position_mm[lost],
-        events.E[impacts.particle[lost]],
-        np.ones(int(lost.sum()), dtype=bool),
+        np.where(electron, kinetic, np.minimum(kinetic, calorimeter.ionisation_gev)),
+        electron,
     )
 
 

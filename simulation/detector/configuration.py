@@ -247,6 +247,8 @@ class CalorimeterConfig(Settings):
     track_match_mm: float = Field(default=60.0, ge=0)
     """A cluster closer than this to a track's impact belongs to the track: about one crystal (choice)."""
 
+    ionisation_gev: float = Field(default=0.17, gt=0)
+    """Deposit of a minimum-ionising particle: 300 mm of CsI at 0.56 MeV/mm (PDG 2024)."""
     hadron_interaction: float = Field(default=0.55, ge=0, le=1)
     """Probability that a neutral hadron interacts in the 0.8 interaction lengths of the crystals."""
     hadron_response: tuple[float, float] = (1.0, 3.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.constants import NEUTRAL_PION_MASS_GEV
-from simulation.detector.calorimeter import relative_energy_resolution
+from simulation.detector.calorimeter import position_resolution_mm, relative_energy_resolution
 from simulation.detector.configuration import CalorimeterConfig, NeutralPionConfig
 from simulation.detector.detected import NeutralPions, Photons
 from simulation.detector.jagged import distinct_pairs, starts_of
@@ -16,9 +16,10 @@ def find_neutral_pions(
 ) -> NeutralPions:
     """Return every pair of photons whose mass lies in the π⁰ window, each pair once.
 
-    The momentum is that of a fit with the π⁰ mass as constraint in which the energies move and the directions stay.
-    For Gaussian errors of ln E it has a closed form: ln E₁ and ln E₂ share the change that E₁E₂ = m²/2(1 − cos θ)
-    demands in proportion to their squared relative resolutions.
+    The momentum is that of a fit with the π⁰ mass as constraint. For Gaussian errors of ln E₁, ln E₂ and
+    ln(1 − cos θ) it has a closed form, because the constraint E₁E₂(1 − cos θ) = m²/2 is linear in them: each takes a
+    share of the correction in proportion to its variance. The direction is that of the corrected energies along the
+    measured directions.
 
     Parameters
     ----------
@@ -42,14 +43,26 @@ def find_neutral_pions(
     log_change = np.log(NEUTRAL_PION_MASS_GEV**2 / squared_mass[accepted])
     first_variance = relative_energy_resolution(energy[first], calorimeter) ** 2
     second_variance = relative_energy_resolution(energy[second], calorimeter) ** 2
-    first_share = first_variance / (first_variance + second_variance)
-    first_scale = np.exp(log_change * first_share)
-    second_scale = np.exp(log_change * (1.0 - first_share))
+    one_minus_cosine = 0.5 * squared_mass[accepted] / (energy[first] * energy[second])
+    # d ln(1 − cos θ)/dθ = cot(θ/2); the front face is taken to be as far as the barrel, for this weight only.
+    squared_angle_error = (
+        position_resolution_mm(energy[first], calorimeter) ** 2
+        + position_resolution_mm(energy[second], calorimeter) ** 2
+    ) / calorimeter.radius_mm**2
+    angle_variance = (2.0 - one_minus_cosine) / one_minus_cosine * squared_angle_error
+    correction = log_change / (first_variance + second_variance + angle_variance)
+    first_energy = energy[first] * np.exp(correction * first_variance)
+    second_energy = energy[second] * np.exp(correction * second_variance)
+
+    fitted_energy = first_energy + second_energy
+    along = (first_energy / energy[first])[:, None] * momentum[first]
+    along += (second_energy / energy[second])[:, None] * momentum[second]
+    size = np.sqrt(fitted_energy**2 - NEUTRAL_PION_MASS_GEV**2)
     start = starts_of(photons.counts)[event[first]]
     return NeutralPions(
         counts=np.bincount(event[first], minlength=n_events),
-        momentum_gev=first_scale[:, None] * momentum[first] + second_scale[:, None] * momentum[second],
-        energy_gev=first_scale * energy[first] + second_scale * energy[second],
+        momentum_gev=(size / np.linalg.norm(along, axis=1))[:, None] * along,
+        energy_gev=fitted_energy,
         first_photon=first - start,
         second_photon=second - start,
     )
