@@ -1,0 +1,1 @@
+"""The statistical model of one mass point and the inference on it."""

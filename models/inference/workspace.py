@@ -1,0 +1,262 @@
+"""The pyhf workspace of one mass point.
+
+One channel; samples are the signal, every background and the uniform component. Nuisance parameters:
+
+=========================  ==========================  ==================================================
+parameter                  modifier                    applies to
+=========================  ==========================  ==================================================
+lumi                       lumi                        signal, backgrounds
+tracking                   normsys (+ histosys)        signal, backgrounds
+each template variation    normsys + histosys          the samples that have it, fully correlated
+scale_factor_<process>     normsys                     that background
+classifier_efficiency      normsys                     signal
+mc_statistics              staterror, one per bin      all backgrounds together
+mc_statistics_signal       staterror, one per bin      signal
+uniform_component          shapesys, one per bin       uniform component
+=========================  ==========================  ==================================================
+
+A variation is split into its change of the yield, which interpolates exponentially and so stays positive, and its
+change of the shape. The signal has Monte Carlo statistics of its own: a common parameter would weigh the background's
+uncertainty with the arbitrary size that 1 fb of signal happens to have in a bin.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from models.inference.configuration import SystematicsSettings
+from models.inference.rates import Floats
+from models.inference.results import InferenceError
+from models.search import Process
+from models.templates import MassPointTemplates, Template
+
+POI_NAME: Final = "xsec_fb"
+BLINDED_MEASUREMENT: Final = "blinded_asimov"
+"""Measurement name of a workspace whose observations are the expected background."""
+OBSERVED_MEASUREMENT: Final = "observed"
+UNIFORM_SAMPLE: Final = "uniform"
+TRACKING: Final = "tracking"
+_SCHEMA_VERSION: Final = "1.0.0"
+
+Modifier = dict[str, Any]
+
+
+class LimitedVariation(NamedTuple):
+    """A shape variation that was too large to be extrapolated to the guard range with positive yields."""
+
+    sample: str
+    source: str
+    n_bins: int
+    """Bins in which its size was limited."""
+
+
+class _ShapeVariation(NamedTuple):
+    """A variation as a change of the yield and a change of the shape at constant yield."""
+
+    yield_down: float
+    yield_up: float
+    shape_down: Floats
+    shape_up: Floats
+    n_limited: int
+
+
+def is_blinded(workspace: Mapping[str, Any]) -> bool:
+    """Return whether a workspace holds Asimov data in place of what was observed."""
+    measurements = workspace.get("measurements") or [{}]
+    return bool(measurements[0].get("name") == BLINDED_MEASUREMENT)
+
+
+def build_workspace(templates: MassPointTemplates, systematics: SystematicsSettings) -> dict[str, Any]:
+    """Build the pyhf workspace of a mass point.
+
+    Parameters
+    ----------
+    templates
+        Yields and their variations; without data the workspace is blinded: its observations are the expected
+        background and its measurement is called `BLINDED_MEASUREMENT`.
+    systematics
+        Uncertainties and guards.
+
+    Returns
+    -------
+    dict
+        Workspace, valid under pyhf's schema, whose POI `xsec_fb` is σ(e⁺e⁻→τ⁺τ⁻φ)·B(φ→ℓℓ) in fb.
+
+    Raises
+    ------
+    InferenceError
+        If yields are not finite, the signal is empty or a background has no scale factor.
+    """
+    _check(templates)
+    uniform = _uniform_yields(templates, systematics)
+    samples = [_signal_sample(templates, systematics)]
+    samples += [_background_sample(templates, process, systematics) for process in templates.backgrounds]
+    samples.append(_uniform_sample(uniform, templates.uniform_relative_error))
+    background = uniform + sum((_scaled(templates, process).nominal for process in templates.backgrounds), np.zeros(1))
+    observed = background if templates.data is None else templates.data
+    channel = f"{templates.search}_m{templates.m_phi_gev:.3f}"
+    return {
+        "channels": [{"name": channel, "samples": samples}],
+        "observations": [{"name": channel, "data": _numbers(observed)}],
+        "measurements": [
+            {
+                "name": BLINDED_MEASUREMENT if templates.data is None else OBSERVED_MEASUREMENT,
+                "config": {
+                    "poi": POI_NAME,
+                    "parameters": [
+                        {
+                            "name": "lumi",
+                            "auxdata": [1.0],
+                            "inits": [1.0],
+                            "sigmas": [systematics.luminosity_relative],
+                            "bounds": [_symmetric_bounds(systematics)],
+                        },
+                        {"name": POI_NAME, "inits": [0.0], "bounds": [_poi_bounds(templates, background, systematics)]},
+                    ],
+                },
+            }
+        ],
+        "version": _SCHEMA_VERSION,
+    }
+
+
+def limited_variations(templates: MassPointTemplates, systematics: SystematicsSettings) -> list[LimitedVariation]:
+    """Return the shape variations that `build_workspace` limits to keep templates positive, for the run's report."""
+    scaled = {str(Process.SIGNAL): templates.signal} | {str(p): _scaled(templates, p) for p in templates.backgrounds}
+    return [
+        LimitedVariation(name, source, shape.n_limited)
+        for name, template in scaled.items()
+        for source in template.variations
+        if (shape := _split(template, source, systematics)) is not None and shape.n_limited
+    ]
+
+
+def _check(templates: MassPointTemplates) -> None:
+    where = f"Templates of {templates.search} at {templates.m_phi_gev:.3f} GeV"
+    for process, template in {Process.SIGNAL: templates.signal, **templates.backgrounds}.items():
+        arrays = [template.nominal, template.stat_error, *(a for pair in template.variations.values() for a in pair)]
+        if not all(np.all(np.isfinite(array)) for array in arrays):
+            raise InferenceError(f"{where}: {process} has a yield that is not finite.")
+    if not np.any(templates.signal.nominal > 0):
+        raise InferenceError(f"{where}: no signal is expected in any bin.")
+    missing = [str(process) for process in templates.backgrounds if process not in templates.scale_factors]
+    if missing:
+        raise InferenceError(f"{where}: no scale factor for {', '.join(missing)}.")
+    if not np.all(np.isfinite(templates.uniform)):
+        raise InferenceError(f"{where}: the uniform component has a yield that is not finite.")
+
+
+def _scaled(templates: MassPointTemplates, process: Process) -> Template:
+    """Return a background with its scale factor applied and no negative yield.
+
+    Negative sums of weights are fluctuations around a small yield; a Poisson rate cannot hold them.
+    """
+    factor, _ = templates.scale_factors[process]
+    template = templates.backgrounds[process]
+    variations = {
+        source: (np.maximum(factor * down, 0.0), np.maximum(factor * up, 0.0))
+        for source, (down, up) in template.variations.items()
+    }
+    return Template(np.maximum(factor * template.nominal, 0.0), factor * template.stat_error, variations)
+
+
+def _signal_sample(templates: MassPointTemplates, systematics: SystematicsSettings) -> dict[str, Any]:
+    signal = templates.signal
+    clipped = Template(np.maximum(signal.nominal, 0.0), signal.stat_error, signal.variations)
+    modifiers: list[Modifier] = [
+        {"name": POI_NAME, "type": "normfactor", "data": None},
+        _normsys("classifier_efficiency", systematics.classifier_efficiency_relative, systematics),
+        *_simulation_modifiers(clipped, systematics, "mc_statistics_signal"),
+    ]
+    return {"name": str(Process.SIGNAL), "data": _numbers(clipped.nominal), "modifiers": modifiers}
+
+
+def _background_sample(
+    templates: MassPointTemplates, process: Process, systematics: SystematicsSettings
+) -> dict[str, Any]:
+    template = _scaled(templates, process)
+    modifiers = [
+        _normsys(f"scale_factor_{process}", templates.scale_factors[process][1], systematics),
+        *_simulation_modifiers(template, systematics, "mc_statistics"),
+    ]
+    return {"name": str(process), "data": _numbers(template.nominal), "modifiers": modifiers}
+
+
+def _simulation_modifiers(template: Template, systematics: SystematicsSettings, statistics: str) -> list[Modifier]:
+    """Return the modifiers that signal and backgrounds share."""
+    modifiers: list[Modifier] = [{"name": "lumi", "type": "lumi", "data": None}]
+    if TRACKING not in template.variations:
+        relative = systematics.tracking_relative_per_track * systematics.n_tracks
+        modifiers.append(_normsys(TRACKING, relative, systematics))
+    for source in template.variations:
+        shape = _split(template, source, systematics)
+        if shape is None:
+            continue
+        modifiers.append({"name": source, "type": "normsys", "data": {"lo": shape.yield_down, "hi": shape.yield_up}})
+        if not (np.allclose(shape.shape_down, template.nominal) and np.allclose(shape.shape_up, template.nominal)):
+            histograms = {"lo_data": _numbers(shape.shape_down), "hi_data": _numbers(shape.shape_up)}
+            modifiers.append({"name": source, "type": "histosys", "data": histograms})
+    # Where nothing was simulated there is no yield whose uncertainty could be scaled.
+    error = np.where(template.nominal > 0, template.stat_error, 0.0)
+    modifiers.append({"name": statistics, "type": "staterror", "data": _numbers(error)})
+    return modifiers
+
+
+def _split(template: Template, source: str, systematics: SystematicsSettings) -> _ShapeVariation | None:
+    """Split a variation into yield and shape; None if the sample or a varied yield is empty."""
+    down, up = template.variations[source]
+    nominal = template.nominal
+    total = float(nominal.sum())
+    if total <= 0 or down.sum() <= 0 or up.sum() <= 0:
+        return None
+    lowest = 1.0 - systematics.largest_symmetric_relative
+    ratio_down, ratio_up = (float(np.clip(v.sum() / total, lowest, 1.0 / lowest)) for v in (down, up))
+    # The shape is extrapolated linearly, so this is the largest change with a positive yield at the guard's end.
+    largest = (1.0 - systematics.guard_margin) / systematics.guard_sigma * nominal
+    changes = [varied * (total / varied.sum()) - nominal for varied in (down, up)]
+    limited = [np.clip(change, -largest, largest) for change in changes]
+    n_limited = int(np.any([change != kept for change, kept in zip(changes, limited, strict=True)], axis=0).sum())
+    return _ShapeVariation(ratio_down, ratio_up, nominal + limited[0], nominal + limited[1], n_limited)
+
+
+def _normsys(name: str, relative: float, systematics: SystematicsSettings) -> Modifier:
+    symmetric = relative <= systematics.largest_symmetric_relative
+    low = 1.0 - relative if symmetric else 1.0 / (1.0 + relative)
+    return {"name": name, "type": "normsys", "data": {"lo": low, "hi": 1.0 + relative}}
+
+
+def _uniform_yields(templates: MassPointTemplates, systematics: SystematicsSettings) -> Floats:
+    others = sum((_scaled(templates, process).nominal for process in templates.backgrounds), np.zeros(1))
+    uniform: Floats = np.maximum(templates.uniform, systematics.minimum_background - others)
+    return np.maximum(uniform, 0.0)
+
+
+def _uniform_sample(yields: Floats, relative_error: float) -> dict[str, Any]:
+    """Return the uniform component; each bin has its own Poisson uncertainty.
+
+    What the simulation lacks need not be uniform, so its bins are not tied to one normalisation.
+    """
+    modifiers: list[Modifier] = []
+    if relative_error > 0:
+        modifiers.append({"name": "uniform_component", "type": "shapesys", "data": _numbers(relative_error * yields)})
+    return {"name": UNIFORM_SAMPLE, "data": _numbers(yields), "modifiers": modifiers}
+
+
+def _symmetric_bounds(systematics: SystematicsSettings) -> list[float]:
+    reach = systematics.guard_sigma * systematics.luminosity_relative
+    return [1.0 - reach, 1.0 + reach]
+
+
+def _poi_bounds(templates: MassPointTemplates, background: Floats, systematics: SystematicsSettings) -> list[float]:
+    """Return bounds from where the first rate would turn negative to far above any limit."""
+    signal = np.maximum(templates.signal.nominal, 0.0)
+    filled = signal > 0
+    lowest = -(1.0 - systematics.guard_margin) * float(np.min(background[filled] / signal[filled]))
+    observed = 0.0 if templates.data is None else float(templates.data.sum())
+    events = max(observed + float(background.sum()), 1.0)
+    return [lowest, systematics.poi_upper_factor * events / float(signal.sum())]
+
+
+def _numbers(array: Floats) -> list[float]:
+    return [float(value) for value in array]
