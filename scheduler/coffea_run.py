@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from coffea.nanoevents import BaseSchema
 from coffea.processor import DaskExecutor, ProcessorABC, Runner, accumulate
-from pydantic import Field
 
 from models.errors import IncompleteRunError
-from models.settings import Settings
+from scheduler.chunks import ChunkSettings
 from scheduler.tasks import TaskSettings, raise_failures, run_tasks
 
 if TYPE_CHECKING:
@@ -28,15 +27,6 @@ if TYPE_CHECKING:
 
 Fileset = Mapping[str, Mapping[str, Any]]
 """coffea's own description of a run: dataset → ``{"files": {path: tree}, "metadata": {…}}``."""
-
-
-class ChunkSettings(Settings):
-    """How a set of files is cut into chunks and their results are merged."""
-
-    entries: int = Field(default=100_000, gt=0)
-    """Most entries that one task reads."""
-    merge_group: int = Field(default=8, gt=1)
-    """Results merged by one task of the reduction: this many must fit into a worker's memory together."""
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,11 @@ class RunFolder:
         return self.path / "candidates"
 
     @property
+    def samples(self) -> Path:
+        """Metadata of every sample that was processed, and the files that were left out."""
+        return self.path / "samples.json"
+
+    @property
     def cutflow(self) -> Path:
         """Events after each requirement, per sample and search."""
         return self.path / "cutflow.json"

@@ -8,15 +8,15 @@ interruption leaves nothing that looks done; files it had finished there are fou
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic import JsonValue, ValidationError
 
@@ -46,6 +46,13 @@ class StepContext:
     terminal: Terminal
 
 
+class StepModule(Protocol):
+    """A module that implements a step."""
+
+    def execute(self, context: StepContext) -> None:
+        """Read from `context.run`, write to `context.output`."""
+
+
 @dataclass(frozen=True)
 class Step:
     """One step of the chain."""
@@ -64,8 +71,11 @@ class Step:
     """The parts of the configuration that change its result."""
     inputs: Callable[[AnalysisConfig, RunFolder], Mapping[str, JsonValue]]
     """Identity of what it reads besides the outputs of other steps."""
-    execute: Callable[[StepContext], None]
-    """Do it."""
+
+    def execute(self, context: StepContext) -> None:
+        """Do it: call ``execute`` of the step's module."""
+        implementation: StepModule = importlib.import_module(self.module)
+        implementation.execute(context)
 
 
 class StepRecord(Settings):
@@ -83,9 +93,6 @@ class StepRecord(Settings):
     """Identity of every output file, by its path in the run folder."""
 
 
-ClientFactory = Callable[[], AbstractContextManager["Client"]]
-
-
 def fingerprint(step: Step, config: AnalysisConfig, run: RunFolder, upstream: Mapping[str, str]) -> str:
     """Return the digest of everything that a step's result depends on.
 
@@ -94,11 +101,11 @@ def fingerprint(step: Step, config: AnalysisConfig, run: RunFolder, upstream: Ma
     step, config, run
         The step, its configuration and where it runs.
     upstream
-        Fingerprints of the steps it needs, by name.
+        Fingerprints of the steps before it, by name.
     """
     content = {
         "step": step.name,
-        "upstream": {name: upstream[name] for name in step.needs},
+        "upstream": {name: upstream[name] for name in step.needs if name in upstream},
         "settings": {
             key: part.model_dump(mode="json") if isinstance(part, Settings) else part
             for key, part in step.settings(config).items()

@@ -1,0 +1,55 @@
+"""Options that several commands share.
+
+Command modules import what they run when they run it, so that help and errors come at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from models.errors import UsageError
+from scheduler.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from scheduler.configuration import AnalysisConfig
+
+OutOption = Annotated[Path, typer.Option("--out", help="Run folder.")]
+ConfigOption = Annotated[
+    str | None,
+    typer.Option("--config", help="YAML file, or the profile demo or full; the run folder's own by default."),
+]
+SiteOption = Annotated[str, typer.Option("--site", help="Where the workers are: local, or tcp://HOST:PORT.")]
+UnblindOption = Annotated[
+    str | None,
+    typer.Option(
+        "--unblind",
+        metavar="REASON",
+        help="Read signal-region data from now on; the reason, who and when are recorded in the run folder.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+
+
+def configuration_for(config: str | None, run: RunFolder) -> AnalysisConfig:
+    """Return the configuration asked for, or the one that the run folder was made with.
+
+    Raises
+    ------
+    UsageError
+        If none is given and the folder has none.
+    """
+    from scheduler.configuration import load_configuration
+
+    if config is not None:
+        return load_configuration(config)
+    if not run.configuration.is_file():
+        raise UsageError(f"{run.path} has no config.yml yet: say which configuration with --config, e.g. demo.")
+    return load_configuration(str(run.configuration))
+
+
+def run_folder(out: Path) -> RunFolder:
+    """Return the run folder at a path, absolute so that workers elsewhere find it."""
+    return RunFolder(out.resolve())

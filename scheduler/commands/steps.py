@@ -1,0 +1,81 @@
+"""One command per step of the chain."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import typer
+
+from scheduler.commands.options import (
+    ConfigOption,
+    JsonOption,
+    OutOption,
+    SiteOption,
+    UnblindOption,
+    configuration_for,
+    run_folder,
+)
+from scheduler.progress import Terminal
+from scheduler.steps.chain import CHAIN, HISTOGRAM
+
+
+def run_steps(
+    wanted: Sequence[str] | None,
+    *,
+    out: Path,
+    config: str | None,
+    site: str,
+    json_output: bool,
+    unblind: str | None = None,
+) -> None:
+    """Bring steps up to date and say what was done.
+
+    Parameters
+    ----------
+    wanted
+        Names of steps, None for the whole chain.
+    out, config, site, json_output, unblind
+        As the options of the same names say.
+    """
+    from scheduler.steps.runner import bring_up_to_date
+    from scheduler.unblinding import record_unblinding
+
+    run = run_folder(out)
+    analysis = configuration_for(config, run)
+    terminal = Terminal(settings=analysis.progress)
+    if unblind is not None:
+        record_unblinding(run, unblind, terminal)
+    done = bring_up_to_date(wanted, analysis, run, site=site, terminal=terminal, command=sys.argv)
+    if json_output:
+        typer.echo(json.dumps({"run": str(run.path), "wall_s": {name: step.wall_s for name, step in done.items()}}))
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add a command for every step."""
+    for step in CHAIN:
+        if step is HISTOGRAM:
+            app.command(name=step.name, help=step.summary)(_histogram)
+        else:
+            app.command(name=step.name, help=step.summary)(_step_command(step.name))
+
+
+def _step_command(name: str) -> Callable[..., None]:
+    def command(
+        out: OutOption, config: ConfigOption = None, site: SiteOption = "local", json_output: JsonOption = False
+    ) -> None:
+        run_steps([name], out=out, config=config, site=site, json_output=json_output)
+
+    return command
+
+
+def _histogram(
+    out: OutOption,
+    config: ConfigOption = None,
+    site: SiteOption = "local",
+    unblind: UnblindOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    run_steps([HISTOGRAM.name], out=out, config=config, site=site, unblind=unblind, json_output=json_output)

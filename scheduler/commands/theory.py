@@ -1,0 +1,34 @@
+"""``leptophile theory``: predictions of the model at ξ = 1."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from models.errors import UsageError
+from scheduler.commands.options import JsonOption
+
+
+def theory(
+    mass: Annotated[list[float], typer.Option("--mass", help="Mass of φ in GeV; may be repeated.")],
+    json_output: JsonOption = False,
+) -> None:
+    """Cross-section, branching fractions, decay length and muon g−2 at coupling ξ = 1."""
+    from models.theory.errors import MassRangeError
+    from models.theory.point import theory_point
+
+    try:
+        points = [theory_point(value) for value in mass]
+    except MassRangeError as error:
+        raise UsageError(f"--mass: {error}") from error
+    if json_output:
+        typer.echo(json.dumps([point._asdict() for point in points]))
+        return
+    table = Table(*points[0]._fields)
+    for point in points:
+        table.add_row(*(f"{value:.5g}" for value in point))
+    Console(soft_wrap=True).print(table)

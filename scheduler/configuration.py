@@ -1,0 +1,192 @@
+"""The configuration of an analysis: every package's section composed once, read from YAML, errors naming the key."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Hashable, Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from pydantic import JsonValue, NonNegativeInt, PositiveFloat, ValidationError
+
+from models.classifier.configuration import ClassifierSettings
+from models.errors import ConfigurationError
+from models.inference.configuration import InferenceSettings, SystematicsSettings
+from models.normalisation import NormalisationSettings
+from models.scan_grid import ScanSettings
+from models.settings import Settings
+from models.signal_shape import SignalShapeSettings
+from processors.configuration import CandidateSettings
+from processors.regions import RegionSettings
+from scheduler.chunks import ChunkSettings
+from scheduler.clusters import ClusterSettings
+from scheduler.progress import ProgressSettings
+from scheduler.report.settings import ReportSettings
+from scheduler.tasks import TaskSettings
+from simulation.configuration import SimulationConfig
+
+_SIMILAR: Final = 0.7
+"""Least similarity (difflib ratio) of an unknown key and the one that is suggested for it."""
+_PROFILES: Final = resources.files("scheduler").joinpath("profiles")
+
+
+class InputSettings(Settings):
+    """Where the events come from."""
+
+    ntuples: Path | None = None
+    """Folder of Belle ntuples, ``<sample>/*.root``, relative to where the command runs; None to simulate them."""
+    skip_bad_files: bool = False
+    """Leave unusable files out and list what that costs, instead of failing."""
+    luminosity_fb: PositiveFloat | None = None
+    """Luminosity of the data in fb⁻¹; None takes what the data files say."""
+
+
+class AnalysisConfig(Settings):
+    """Everything that decides the result of an analysis, and how it is run."""
+
+    seed: NonNegativeInt = 1
+    """The one seed that all random numbers of simulation and inference follow from."""
+    inputs: InputSettings = InputSettings()
+    simulation: SimulationConfig = SimulationConfig()
+    candidates: CandidateSettings = CandidateSettings()
+    classifier: ClassifierSettings = ClassifierSettings()
+    regions: RegionSettings = RegionSettings()
+    normalisation: NormalisationSettings = NormalisationSettings()
+    signal_shape: SignalShapeSettings = SignalShapeSettings()
+    scan: ScanSettings = ScanSettings()
+    systematics: SystematicsSettings = SystematicsSettings()
+    inference: InferenceSettings = InferenceSettings()
+    report: ReportSettings = ReportSettings()
+    cluster: ClusterSettings = ClusterSettings()
+    chunks: ChunkSettings = ChunkSettings()
+    tasks: TaskSettings = TaskSettings()
+    progress: ProgressSettings = ProgressSettings()
+
+
+def profile_names() -> tuple[str, ...]:
+    """Return the names of the configurations that come with the software.
+
+    >>> profile_names()
+    ('demo', 'full')
+    """
+    return tuple(
+        sorted(entry.name.removesuffix(".yml") for entry in _PROFILES.iterdir() if entry.name.endswith(".yml"))
+    )
+
+
+def load_configuration(source: str) -> AnalysisConfig:
+    """Read and validate a configuration.
+
+    Parameters
+    ----------
+    source
+        Name of a profile, or path of a YAML file; keys that it leaves out have their defaults.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such profile or file, it is not YAML, or a key is unknown or has an impossible value.
+    """
+    if source in profile_names():
+        text = _PROFILES.joinpath(f"{source}.yml").read_text(encoding="utf-8")
+    else:
+        try:
+            text = Path(source).read_text(encoding="utf-8")
+        except OSError as error:
+            choices = " or ".join(("a YAML file", *profile_names()))
+            raise ConfigurationError(
+                f"Configuration '{source}' cannot be read ({error.strerror}): give {choices}."
+            ) from error
+    return parse_configuration(text, source)
+
+
+def parse_configuration(text: str, source: str) -> AnalysisConfig:
+    """Validate the YAML text of a configuration.
+
+    Parameters
+    ----------
+    text
+        YAML.
+    source
+        Where it comes from, for messages.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming the key path and, for an unknown key, the one that was probably meant.
+
+    Examples
+    --------
+    >>> parse_configuration("chunks: {entry: 3}", "my.yml")
+    Traceback (most recent call last):
+    models.errors.ConfigurationError: my.yml: unknown key 'chunks.entry', did you mean 'chunks.entries'?
+    """
+    try:
+        content = yaml.load(text, Loader=_StrictLoader)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{source}: not valid YAML: {' '.join(str(error).split())}.") from error
+    if content is None:
+        content = {}
+    if not isinstance(content, Mapping):
+        raise ConfigurationError(f"{source}: expected keys with values, found {type(content).__name__}.")
+    try:
+        return AnalysisConfig.model_validate(content)
+    except ValidationError as error:
+        raise ConfigurationError(f"{source}: {'; '.join(_sentences(error))}") from error
+
+
+def dump_configuration(config: AnalysisConfig) -> str:
+    """Return the resolved configuration as YAML that `parse_configuration` reads back to the same.
+
+    >>> parse_configuration(dump_configuration(AnalysisConfig(seed=7)), "dump").seed
+    7
+    """
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML loader that refuses a key given twice, of which plain YAML silently keeps the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        mapping = super().construct_mapping(node, deep=deep)
+        if len(mapping) != len(node.value):
+            keys = [key.value for key, _ in node.value]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise yaml.constructor.ConstructorError(None, None, f"key '{twice}' is given twice", node.start_mark)
+        return mapping
+
+
+def _sentences(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors(include_url=False):
+        path = ".".join(str(part) for part in problem["loc"] if part != "[key]")
+        if problem["type"] == "extra_forbidden":
+            suggestion = _closest_key(path)
+            yield f"unknown key '{path}'" + (f", did you mean '{suggestion}'?" if suggestion else ".")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            shown = problem["input"]
+            given = f", given {shown!r}" if isinstance(shown, str | int | float | bool | None) else ""
+            yield f"'{path}': {message[:1].lower()}{message[1:]}{given}."
+
+
+def _closest_key(path: str) -> str | None:
+    """Return the key path that an unknown one was probably meant to be."""
+    known = list(_key_paths(AnalysisConfig().model_dump(mode="json")))
+    parent, _, key = path.rpartition(".")
+    siblings = {
+        known_path.rpartition(".")[2]: known_path for known_path in known if known_path.rpartition(".")[0] == parent
+    }
+    for candidates in (siblings, {known_path.rpartition(".")[2]: known_path for known_path in known}):
+        found = difflib.get_close_matches(key, candidates, n=1, cutoff=_SIMILAR)
+        if found:
+            return candidates[found[0]]
+    return None
+
+
+def _key_paths(content: Mapping[str, JsonValue], prefix: str = "") -> Iterator[str]:
+    for key, value in content.items():
+        yield prefix + key
+        if isinstance(value, Mapping):
+            yield from _key_paths(value, f"{prefix}{key}.")

@@ -1,0 +1,135 @@
+"""Bringing steps of a run folder up to date: unchanged ones are skipped, changed ones are done again."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+from models.errors import UsageError
+from scheduler.clusters import check_site, connect
+from scheduler.configuration import AnalysisConfig, dump_configuration
+from scheduler.provenance import environment, now, user, write_json
+from scheduler.run_folder import RunFolder
+from scheduler.steps.chain import steps_of
+from scheduler.steps.step import Step, StepContext, StepRecord, execute, fingerprint, is_done, read_record
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from scheduler.progress import Terminal
+
+
+def bring_up_to_date(
+    wanted: Sequence[str] | None,
+    config: AnalysisConfig,
+    run: RunFolder,
+    *,
+    site: str,
+    terminal: Terminal,
+    command: Sequence[str] = (),
+) -> dict[str, StepRecord]:
+    """Run the wanted steps that are not done, in order.
+
+    Parameters
+    ----------
+    wanted
+        Names of steps, None for the whole chain.
+    config
+        The analysis; written to the run folder.
+    run
+        Where it runs.
+    site
+        Where the workers are.
+    terminal
+        Where status and progress are shown.
+    command
+        What was typed, for the provenance.
+
+    Returns
+    -------
+    dict of str to StepRecord
+        The records of the steps that were run now.
+
+    Raises
+    ------
+    UsageError
+        If a step that a wanted one needs is not up to date, or the folder is in use.
+    """
+    check_site(site)
+    executed: dict[str, StepRecord] = {}
+    with _locked(run), ExitStack() as stack:
+        run.configuration.write_text(dump_configuration(config), encoding="utf-8")
+
+        @cache
+        def client() -> Client:
+            return stack.enter_context(connect(site, config.cluster, terminal))
+
+        context = StepContext(config, run, run, client, terminal)
+        fingerprints: dict[str, str] = {}
+        for step in steps_of(config):
+            fingerprints[step.name] = fingerprint(step, config, run, fingerprints)
+            if wanted is not None and step.name not in wanted:
+                continue
+            _check_needs(step, config, run, fingerprints)
+            if is_done(step, run, fingerprints[step.name]):
+                terminal.say(f"{step.name}: up to date")
+                continue
+            terminal.say(f"{step.name}: {step.summary}")
+            executed[step.name] = execute(step, context, fingerprints[step.name])
+            terminal.say(f"{step.name}: done in {executed[step.name].wall_s:.1f} s")
+            _write_provenance(config, run, command)
+    return executed
+
+
+def _check_needs(step: Step, config: AnalysisConfig, run: RunFolder, fingerprints: Mapping[str, str]) -> None:
+    for needed in steps_of(config):
+        if needed.name in step.needs and not is_done(needed, run, fingerprints[needed.name]):
+            raise UsageError(
+                f"'{step.name}' needs the step '{needed.name}', which is missing or out of date in {run.path}: "
+                f"run `leptophile {needed.name} --out {run.path}`, or `leptophile run` for the whole chain."
+            )
+
+
+def _write_provenance(config: AnalysisConfig, run: RunFolder, command: Sequence[str]) -> None:
+    records = {step.name: read_record(step, run) for step in steps_of(config)}
+    steps: dict[str, JsonValue] = {
+        name: {
+            "fingerprint": record.fingerprint,
+            "started": record.started,
+            "finished": record.finished,
+            "wall_s": record.wall_s,
+            "code_revision": record.code_revision,
+            "inputs": record.inputs,
+            "n_output_files": len(record.outputs),
+        }
+        for name, record in records.items()
+        if record is not None
+    }
+    content: dict[str, JsonValue] = {
+        "written": now(),
+        "by": user(),
+        "command": list(command),
+        "environment": environment(),
+        "configuration": config.model_dump(mode="json"),
+        "steps": steps,
+    }
+    if run.unblinding.exists():
+        content["unblinding"] = run.unblinding.read_text(encoding="utf-8")
+    write_json(run.provenance, content)
+
+
+@contextmanager
+def _locked(run: RunFolder) -> Iterator[None]:
+    """Hold the run folder: two runs that write to the same one would mix their outputs."""
+    run.path.mkdir(parents=True, exist_ok=True)
+    with (run.path / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"Another leptophile is running in {run.path}.") from None
+        yield
