@@ -91,8 +91,9 @@ class LeptonPairConfig(Settings):
 
     photon_energy_min_gev: PositiveFloat = 0.14
     """Least c.m. energy of the hardest photon; twice the transverse momentum below which no track is found."""
-    bhabha_polar_range_deg: tuple[float, float] = (10.0, 170.0)
-    """Range of the electron's polar angle in the rest frame of the pair; the quoted cross-section is for this range."""
+    bhabha_polar_range_deg: tuple[float, float] = (20.0, 165.0)
+    """Polar angles of the electron in the rest frame of the pair: 17°–150° in the laboratory are 25°–160° there, with a
+    margin for recoil against photons."""
     pair_mass_min_gev: PositiveFloat = 1.0
     """Smallest mass of the lepton pair after initial-state radiation."""
 
@@ -124,6 +125,8 @@ class CrossSections(Settings):
     tautau: CrossSection = CrossSection(value_fb=0.919e6, source="KKMC, arXiv:0706.3235")
     dimuon: CrossSection = CrossSection(value_fb=1.148e6, source="KKMC, arXiv:0706.3235")
     bhabha: CrossSection = CrossSection(value_fb=300e6, source="BABAYAGA.NLO for 10°–170°, arXiv:1808.10567, table 2")
+    bhabha_polar_range_deg: tuple[float, float] = (10.0, 170.0)
+    """Range of polar angles that the Bhabha cross-section is for."""
     qqbar: CrossSection = CrossSection(
         value_fb=3.69e6, source="uū 1.61, dd̄ 0.40, ss̄ 0.38, cc̄ 1.30 nb, arXiv:1808.10567, table 2"
     )
@@ -177,21 +180,25 @@ class SkimConfig(Settings):
 
 
 class ProductionConfig(Settings):
-    """How much is simulated."""
+    """How much is simulated, and in what pieces."""
 
     data_luminosity_fb: PositiveFloat = 0.1
     """Luminosity of the pseudo-data, in fb⁻¹."""
-    mc_luminosity_ratio: dict[Process, PositiveFloat] = dict.fromkeys(BACKGROUNDS, 2.0)
+    mc_luminosity_ratio: dict[Process, PositiveFloat] = Field(default=dict.fromkeys(BACKGROUNDS, 2.0))
     """Equivalent luminosity of each background's Monte Carlo over that of the pseudo-data."""
-    luminosity_per_file_fb: PositiveFloat = 0.05
-    """Luminosity of one file of background or pseudo-data: one task, so a matter of seconds of work."""
+    events_per_file: PositiveInt = 100_000
+    """Generated events in a file of Monte Carlo: one task, a matter of ten seconds at Pythia's speed."""
+    data_luminosity_per_file_fb: PositiveFloat = 0.02
+    """Luminosity of one file of pseudo-data."""
+    batch_events: PositiveInt = 20_000
+    """Events that are in memory before the skim."""
     first_run: NonNegativeInt = 1
-    """Run number of a sample's first file."""
+    """Run number of the first file; every file of a production has a run number of its own."""
     experiment: NonNegativeInt = 0
-    """Experiment number, 0 for simulation (Belle convention)."""
+    """Experiment number, 0 for simulation (Belle's convention)."""
 
     @model_validator(mode="after")
-    def _every_background_is_named(self) -> ProductionConfig:
+    def _backgrounds_are_named(self) -> ProductionConfig:
         for process in self.mc_luminosity_ratio:
             if not process.is_background:
                 raise ValueError(f"mc_luminosity_ratio names '{process}', which is not a background")

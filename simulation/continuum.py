@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from simulation.configuration import ContinuumConfig
 from simulation.generated import GeneratedEvents
-from simulation.pythia_events import next_events, pythia_seed, start_pythia
+from simulation.pythia_events import event_batches, pythia_seed, start_pythia
 
 PURPOSE = "qq̄ continuum"
 _LIGHT_AND_CHARM_QUARKS = "1 2 3 4"
 
 
-def continuum_events(n: int, sqrt_s_gev: float, config: ContinuumConfig, rng: np.random.Generator) -> GeneratedEvents:
-    """Return unweighted e⁺e⁻ → qq̄ events, q = u, d, s, c, in the centre-of-mass frame.
+def continuum_events(
+    n: int, batch: int, sqrt_s_gev: float, config: ContinuumConfig, rng: np.random.Generator
+) -> Iterator[GeneratedEvents]:
+    """Yield batches of unweighted e⁺e⁻ → qq̄ events, q = u, d, s, c, in the centre-of-mass frame.
 
     Parameters
     ----------
     n
         Number of events.
+    batch
+        Most events in a batch.
     sqrt_s_gev
         Centre-of-mass energy.
     config
@@ -42,4 +48,4 @@ def continuum_events(n: int, sqrt_s_gev: float, config: ContinuumConfig, rng: np
         "23:onMode = off",
         f"23:onIfAny = {_LIGHT_AND_CHARM_QUARKS}",
     )
-    return next_events(start_pythia(settings, pythia_seed(rng), PURPOSE), n, PURPOSE)
+    return event_batches(start_pythia(settings, pythia_seed(rng), PURPOSE), n, batch, PURPOSE)

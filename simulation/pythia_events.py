@@ -5,7 +5,7 @@ Pythia 8.3: C. Bierlich et al., SciPost Phys. Codebases 8 (2022).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Final
 
@@ -78,24 +78,22 @@ def start_pythia(
     return pythia
 
 
-def next_events(pythia: pythia8mc.Pythia, n: int, purpose: str) -> GeneratedEvents:
-    """Generate `n` events; keep final particles and every hadron and lepton that decayed, not the partons.
+def event_batches(pythia: pythia8mc.Pythia, n: int, batch: int, purpose: str) -> Iterator[GeneratedEvents]:
+    """Yield `n` events, `batch` at a time; final particles and every hadron and lepton that decayed, not the partons.
 
     Raises
     ------
     PythiaError
-        If Pythia gives up before `n` events are made.
+        If Pythia makes no event in as many tries as asked for.
     """
-    parts: list[GeneratedEvents] = []
     missing = n
-    while missing:
-        # A failed event is left out of the batch, and made up for by another.
-        part = events_from_records(pythia.nextBatch(missing, "skip").prt)
-        if part.n_events == 0:
-            raise PythiaError(f"{purpose}: Pythia made no event in {missing} tries")
-        parts.append(part)
-        missing -= part.n_events
-    return GeneratedEvents.concatenate(parts)
+    while missing > 0:
+        # A failed event is left out of its batch, and made up for in the next.
+        events = events_from_records(pythia.nextBatch(min(batch, missing), "skip").prt)
+        if events.n_events == 0:
+            raise PythiaError(f"{purpose}: Pythia made no event in {min(batch, missing)} tries")
+        yield events
+        missing -= events.n_events
 
 
 def events_from_records(records: ak.Array) -> GeneratedEvents:

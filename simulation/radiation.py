@@ -47,10 +47,13 @@ class RadiationSpectrum(NamedTuple):
         """Return the probability of radiating more than `fraction`."""
         return float(1.0 - np.interp(np.log(fraction), self.log_fraction, self.cumulative))
 
-    def sample(self, n: int, rng: np.random.Generator, above: float = 0.0) -> FloatArray:
-        """Return `n` radiated fractions larger than `above`; those below the table's first node are zero."""
-        lowest = 1.0 - self.probability_above(above) if above > 0.0 else 0.0
-        uniform = rng.uniform(lowest, 1.0, n)
+    def sample(
+        self, n: int, rng: np.random.Generator, *, above: float | None = None, below: float | None = None
+    ) -> FloatArray:
+        """Return `n` radiated fractions between two bounds; those below the table's first node are zero."""
+        lowest = 0.0 if above is None else 1.0 - self.probability_above(above)
+        highest = 1.0 if below is None else 1.0 - self.probability_above(below)
+        uniform = rng.uniform(lowest, highest, n)
         fraction = np.exp(np.interp(uniform, self.cumulative, self.log_fraction))
         return np.where(uniform > self.cumulative[0], fraction, 0.0)
 

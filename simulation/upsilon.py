@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from models.kinematics import two_body_momentum, unit_vector
 from simulation.configuration import UpsilonConfig
 from simulation.generated import GeneratedEvents
-from simulation.pythia_events import next_events, pythia_seed, start_pythia
+from simulation.pythia_events import event_batches, pythia_seed, start_pythia
 from simulation.pythia_pairs import PAIR_SETTINGS, PairSource
 
 PURPOSE: Final = "Υ(4S) → BB̄"
@@ -17,8 +18,10 @@ CHARGED_B: Final = 521
 NEUTRAL_B: Final = 511
 
 
-def upsilon_events(n: int, sqrt_s_gev: float, config: UpsilonConfig, rng: np.random.Generator) -> GeneratedEvents:
-    """Return unweighted Υ(4S) → BB̄ events in the centre-of-mass frame.
+def upsilon_events(
+    n: int, batch: int, sqrt_s_gev: float, config: UpsilonConfig, rng: np.random.Generator
+) -> Iterator[GeneratedEvents]:
+    """Yield batches of unweighted Υ(4S) → BB̄ events in the centre-of-mass frame.
 
     The polar angle follows sin²θ, as two pseudoscalars from a vector made by e⁺e⁻ must. Pythia mixes B⁰ and B̄⁰ each for
     itself; the coherence of the pair is left out.
@@ -27,6 +30,8 @@ def upsilon_events(n: int, sqrt_s_gev: float, config: UpsilonConfig, rng: np.ran
     ----------
     n
         Number of events.
+    batch
+        Most events in a batch.
     sqrt_s_gev
         Centre-of-mass energy.
     config
@@ -50,4 +55,4 @@ def upsilon_events(n: int, sqrt_s_gev: float, config: UpsilonConfig, rng: np.ran
     source = PairSource(np.stack([code, -code], axis=1), pairs, np.stack([mass, mass], axis=1))
     # Nothing to shower: the pair is all there is before the decays.
     settings = (*PAIR_SETTINGS, "PartonLevel:FSR = off")
-    return next_events(start_pythia(settings, pythia_seed(rng), PURPOSE, lha_up=source), n, PURPOSE)
+    return event_batches(start_pythia(settings, pythia_seed(rng), PURPOSE, lha_up=source), n, batch, PURPOSE)

@@ -1,0 +1,98 @@
+"""Every background process: what it is normalised to and how to generate it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from models.errors import LeptophileError
+from models.search import Process
+from simulation.beams import sqrt_s_gev
+from simulation.configuration import CrossSection, SimulationConfig
+from simulation.continuum import continuum_events
+from simulation.generated import GeneratedEvents
+from simulation.lepton_pairs import bhabha_cross_section, bhabha_events, muon_pair_cross_section, muon_pair_events
+from simulation.tau_library import TauDecayLibrary
+from simulation.tau_pairs import tau_pair_events
+from simulation.upsilon import upsilon_events
+
+
+class UnknownProcessError(LeptophileError):
+    """A process that is not a background was asked for as one."""
+
+
+def background_cross_section(process: Process, config: SimulationConfig) -> CrossSection:
+    """Return the cross-section of what `background_events` makes of a process.
+
+    Raises
+    ------
+    UnknownProcessError
+        If it is not a background.
+    """
+    totals, energy = config.cross_sections, sqrt_s_gev(config.beams)
+    match process:
+        case Process.TAUTAU:
+            return totals.tautau
+        case Process.QQBAR:
+            return totals.qqbar
+        case Process.BBBAR:
+            return totals.bbbar
+        case Process.BHABHA:
+            return bhabha_cross_section(totals, energy, config.lepton_pairs, config.radiation)
+        case Process.DIMUON:
+            return muon_pair_cross_section(totals.dimuon, energy, config.lepton_pairs, config.radiation)
+        case _:
+            raise UnknownProcessError(f"'{process}' is not a simulated background")
+
+
+def background_events(
+    process: Process, n: int, library: TauDecayLibrary, config: SimulationConfig, rng: np.random.Generator
+) -> Iterator[GeneratedEvents]:
+    """Yield batches of unweighted events of a background in the centre-of-mass frame, `n` in all.
+
+    Parameters
+    ----------
+    process
+        The background.
+    n
+        Number of events.
+    library
+        τ decays.
+    config
+        Everything about the generators.
+    rng
+        Random stream.
+
+    Raises
+    ------
+    UnknownProcessError
+        If it is not a background.
+    """
+    energy, batch = sqrt_s_gev(config.beams), config.production.batch_events
+    sizes = batch_sizes(n, batch)
+    match process:
+        case Process.TAUTAU:
+            for size in sizes:
+                yield tau_pair_events(size, energy, library, rng, config.radiation, config.neutral_pions)
+        case Process.QQBAR:
+            yield from continuum_events(n, batch, energy, config.continuum, rng)
+        case Process.BBBAR:
+            yield from upsilon_events(n, batch, energy, config.upsilon, rng)
+        case Process.BHABHA:
+            for size in sizes:
+                yield bhabha_events(size, energy, rng, config.lepton_pairs, config.radiation)
+        case Process.DIMUON:
+            for size in sizes:
+                yield muon_pair_events(size, energy, rng, config.lepton_pairs, config.radiation)
+        case _:
+            raise UnknownProcessError(f"'{process}' is not a simulated background")
+
+
+def batch_sizes(n: int, batch: int) -> list[int]:
+    """Return the sizes of the batches that `n` events come in.
+
+    >>> batch_sizes(50, 20)
+    [20, 20, 10]
+    """
+    return [min(batch, n - start) for start in range(0, n, batch)]

@@ -1,0 +1,47 @@
+"""Leaving out events that cannot have four good tracks, before the detector spends time on them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulation.configuration import SkimConfig
+from simulation.detector.species import CHARGED_SPECIES, PHOTON, is_one_of
+from simulation.generated import FINAL_STATE, GeneratedEvents
+
+BoolArray = NDArray[np.bool_]
+
+
+def may_reach_multiplicity(events: GeneratedEvents, config: SkimConfig) -> BoolArray:
+    """Return which laboratory events would have enough charged particles if every photon converted, shape (n_events,).
+
+    A photon counts when it can give two particles of the least transverse momentum.
+    """
+    photons = is_one_of(events.pdg, (PHOTON,)) & _in_acceptance(events, config, 2.0 * config.pt_min_gev)
+    most = _per_event(events, _charged_in_acceptance(events, config)) + 2 * _per_event(events, photons)
+    return np.asarray(most >= config.n_charged_min)
+
+
+def has_multiplicity(events: GeneratedEvents, config: SkimConfig) -> BoolArray:
+    """Return which laboratory events have a charged multiplicity worth reconstructing, shape (n_events,).
+
+    Photons must have been converted before.
+    """
+    n_charged = _per_event(events, _charged_in_acceptance(events, config))
+    return np.asarray((n_charged >= config.n_charged_min) & (n_charged <= config.n_charged_max))
+
+
+def _charged_in_acceptance(events: GeneratedEvents, config: SkimConfig) -> BoolArray:
+    return is_one_of(events.pdg, CHARGED_SPECIES) & _in_acceptance(events, config, config.pt_min_gev)
+
+
+def _in_acceptance(events: GeneratedEvents, config: SkimConfig, pt_min_gev: float) -> BoolArray:
+    transverse = np.hypot(events.px, events.py)
+    polar = np.arctan2(transverse, events.pz)
+    low, high = np.deg2rad(config.polar_range_deg)
+    inside = (polar > low) & (polar < high) & (transverse > pt_min_gev)
+    return np.asarray(inside & (events.status == FINAL_STATE))
+
+
+def _per_event(events: GeneratedEvents, particles: BoolArray) -> NDArray[np.int64]:
+    return np.bincount(events.event_index[particles], minlength=events.n_events)

@@ -1,0 +1,176 @@
+"""What has to be simulated: a plan of independent tasks, one for each file.
+
+Every task draws from random streams of its own, derived from the one seed, the sample's name and the number of the
+file; so a file does not depend on which other samples are made, on the order of the tasks or on who runs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import blake2b
+from math import ceil
+
+import numpy as np
+
+from models.search import Channel, Process
+from simulation.backgrounds import background_cross_section
+from simulation.configuration import SimulationConfig
+
+DATA_SAMPLE = "data"
+
+
+class LibraryRole(StrEnum):
+    """Which samples a library of τ decays serves: pseudo-data share nothing with Monte Carlo."""
+
+    MONTE_CARLO = "mc"
+    PSEUDO_DATA = "data"
+
+    @property
+    def file_name(self) -> str:
+        """Name of the library's file."""
+        return f"tau_library_{self}.npz"
+
+
+@dataclass(frozen=True)
+class SignalPoint:
+    """A signal hypothesis that a sample is generated for."""
+
+    channel: Channel
+    m_phi_gev: float
+    ctau_mm: float
+    """Proper decay length, zero for prompt."""
+
+    @property
+    def sample(self) -> str:
+        """Name of the sample.
+
+        >>> SignalPoint(Channel.EE, 0.05, 10.0).sample
+        'signal_ee_m0.050_ctau10'
+        """
+        prompt = f"signal_{self.channel}_m{self.m_phi_gev:.3f}"
+        return f"{prompt}_ctau{self.ctau_mm:g}" if self.ctau_mm > 0.0 else prompt
+
+
+@dataclass(frozen=True)
+class LibraryTask:
+    """One part of a library of τ decays."""
+
+    role: LibraryRole
+    index: int
+    n_decays: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """What the task makes, in words."""
+        return f"τ library {self.role}, part {self.index}"
+
+    def rng(self) -> np.random.Generator:
+        """Return the random stream of this part."""
+        return np.random.default_rng(_seed_sequence(self.seed, f"tau_library_{self.role}", self.index))
+
+
+@dataclass(frozen=True)
+class ProductionTask:
+    """One ntuple file of one sample."""
+
+    sample: str
+    process: Process
+    index: int
+    """Number of the file within the sample."""
+    run: int
+    """Run number, unlike that of every other file of the production."""
+    production: int
+    """Number of the sample within the production."""
+    seed: int
+    """The seed of the whole production."""
+    n_events: int | None = None
+    """Events to generate; None for pseudo-data, whose numbers fluctuate."""
+    luminosity_fb: float | None = None
+    """Luminosity of the file; pseudo-data only."""
+    signal: SignalPoint | None = None
+
+    @property
+    def file_name(self) -> str:
+        """Path of the file below the folder of ntuples."""
+        return f"{self.sample}/{self.sample}_{self.index:03d}.root"
+
+    @property
+    def library_role(self) -> LibraryRole:
+        """The library that its τ decays come from."""
+        return LibraryRole.PSEUDO_DATA if self.process is Process.DATA else LibraryRole.MONTE_CARLO
+
+    def streams(self, n: int) -> list[np.random.Generator]:
+        """Return `n` independent random streams that belong to this file alone."""
+        return [np.random.default_rng(child) for child in _seed_sequence(self.seed, self.sample, self.index).spawn(n)]
+
+
+@dataclass(frozen=True)
+class ProductionPlan:
+    """Everything a production has to do: first the libraries, then the files in any order."""
+
+    libraries: tuple[LibraryTask, ...]
+    files: tuple[ProductionTask, ...]
+
+
+def plan_production(config: SimulationConfig, seed: int) -> ProductionPlan:
+    """Return the tasks of a production.
+
+    Parameters
+    ----------
+    config
+        What to simulate.
+    seed
+        The one seed that everything derives from.
+    """
+    files: list[ProductionTask] = []
+    for number, (sample, process, signal, sizes) in enumerate(_samples(config)):
+        files += [
+            ProductionTask(
+                sample=sample,
+                process=process,
+                index=index,
+                run=config.production.first_run + len(files) + index,
+                production=number,
+                seed=seed,
+                n_events=None if process is Process.DATA else int(size),
+                luminosity_fb=size if process is Process.DATA else None,
+                signal=signal,
+            )
+            for index, size in enumerate(sizes)
+        ]
+    return ProductionPlan(tuple(_library_tasks(config, seed)), tuple(files))
+
+
+def _samples(config: SimulationConfig) -> Iterator[tuple[str, Process, SignalPoint | None, list[float]]]:
+    """Yield name, process, signal point and file sizes of each sample: events, or luminosity of pseudo-data."""
+    production = config.production
+    n_files = ceil(production.data_luminosity_fb / production.data_luminosity_per_file_fb)
+    yield DATA_SAMPLE, Process.DATA, None, [production.data_luminosity_fb / n_files] * n_files
+    for process, ratio in production.mc_luminosity_ratio.items():
+        luminosity_fb = ratio * production.data_luminosity_fb
+        n_events = ceil(luminosity_fb * background_cross_section(process, config).value_fb)
+        yield process.value, process, None, _even_parts(n_events, production.events_per_file)
+    for channel, grid in config.signal.items():
+        for mass in grid.masses_gev:
+            for ctau in grid.lifetimes_mm(mass):
+                point = SignalPoint(channel, mass, ctau)
+                yield point.sample, Process.SIGNAL, point, _even_parts(grid.n_events, production.events_per_file)
+
+
+def _library_tasks(config: SimulationConfig, seed: int) -> list[LibraryTask]:
+    sizes = _even_parts(config.tau_library.n_decays, config.tau_library.decays_per_task)
+    return [LibraryTask(role, index, int(size), seed) for role in LibraryRole for index, size in enumerate(sizes)]
+
+
+def _even_parts(total: int, largest: int) -> list[float]:
+    """Split a number into as few nearly equal parts as `largest` allows."""
+    n_parts = ceil(total / largest)
+    return [(total + index) // n_parts for index in range(n_parts)]
+
+
+def _seed_sequence(seed: int, name: str, index: int) -> np.random.SeedSequence:
+    digest = blake2b(name.encode(), digest_size=4).digest()
+    return np.random.SeedSequence(seed, spawn_key=(int.from_bytes(digest, "big"), index))
