@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import hist
 import numpy as np
@@ -38,6 +38,15 @@ class HistogramManifest(Settings):
     """Data candidates left out for lying in the blinded signal region."""
     n_candidates: dict[str, int]
     """Candidates read per kinematics and sample."""
+
+
+class Contents(NamedTuple):
+    """Weighted counts in mass bins."""
+
+    value: NDArray[np.float64]
+    """Sums of weights, shape (n_bins,)."""
+    variance: NDArray[np.float64]
+    """Sums of squared weights, shape (n_bins,)."""
 
 
 @dataclass(frozen=True)
@@ -156,11 +165,25 @@ def fill_signal(
         histograms.signal.fill(region=region, sample=sample, mass=mass_gev[rows], weight=weight[rows])
 
 
-def component(histogram: hist.Hist, process: Process, variation: str = NOMINAL) -> hist.Hist | None:
-    """Return the part of a histogram that belongs to one process and variation, None if nothing was filled."""
+def component(
+    histogram: hist.Hist, process: Process, variation: str = NOMINAL, place: Mapping[str, object] | None = None
+) -> Contents:
+    """Return the mass distribution of one process and variation, zeros if nothing was filled.
+
+    Parameters
+    ----------
+    histogram
+        With the axes process, variation and mass, and maybe others.
+    process, variation
+        Which part.
+    place
+        Axis name → category, or `sum`, for every other axis.
+    """
     if process not in histogram.axes["process"] or variation not in histogram.axes["variation"]:
-        return None
-    return histogram[{"process": str(process), "variation": variation}]
+        n_bins = len(histogram.axes["mass"])
+        return Contents(np.zeros(n_bins), np.zeros(n_bins))
+    view = histogram[{"process": str(process), "variation": variation, **(place or {})}].view()
+    return Contents(np.array(view.value), np.array(view.variance))
 
 
 def save_histograms(histograms: SearchHistograms, manifest: HistogramManifest, path: Path) -> None:

@@ -1,0 +1,83 @@
+"""Optimal signal-score threshold of a channel from its simulated candidates."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from models.classifier.model import Classifier
+from models.search import Process
+from models.signal_shape import resolution_gev
+from models.thresholds import ScoredBackground, ScoredSignal, ThresholdScan, ThresholdSettings, scan_thresholds
+from processors.candidates import CandidateStore
+from processors.luminosity import luminosity_weight
+from processors.regions import RegionSettings
+from processors.sample import SampleMetadata
+from processors.scoring import Columns, finite_weights, score_candidates
+from processors.signal_samples import signal_samples_of
+from processors.training_sample import TRAINING_SEARCH
+
+
+def find_threshold(
+    store: CandidateStore,
+    samples: Mapping[str, SampleMetadata],
+    classifier: Classifier,
+    regions: RegionSettings,
+    settings: ThresholdSettings,
+    *,
+    luminosity_fb: float,
+    half_window_sigma: float,
+) -> ThresholdScan:
+    """Scan the signal-score threshold of a classifier's channel on simulation; data are not read.
+
+    Parameters
+    ----------
+    store
+        Candidates.
+    samples
+        Sample name → metadata of all samples.
+    classifier
+        Whose threshold is sought.
+    regions
+        For the threshold to compare with.
+    settings
+        Of the scan.
+    luminosity_fb
+        That backgrounds are normalised to.
+    half_window_sigma
+        Half-width of the fit's signal window in units of the mass resolution.
+
+    Raises
+    ------
+    ThresholdError
+        If there is no signal to optimise for.
+    """
+    search = TRAINING_SEARCH[classifier.channel]
+    signals = []
+    for sample in signal_samples_of(samples, search)[0.0]:
+        columns = store.read(search, sample.name)
+        is_true = np.asarray(columns["is_true_candidate"], dtype=bool)
+        weight = finite_weights(columns, "weight", sample.name) / sample.sum_weights
+        if np.count_nonzero(is_true) < 2:
+            continue
+        sigma_gev = resolution_gev(columns["m_ll_gev"][is_true], weight[is_true])
+        signals.append(
+            ScoredSignal(
+                sample.m_phi_gev or 0.0,
+                half_window_sigma * sigma_gev,
+                _signal_score(columns, classifier, sample),
+                weight,
+                columns["m_ll_gev"],
+            )
+        )
+    parts = []
+    for name, sample in sorted(samples.items()):
+        if sample.process.is_background:
+            columns = store.read(search, name)
+            weight = luminosity_weight(sample, luminosity_fb) * finite_weights(columns, "weight", name)
+            parts.append(ScoredBackground(_signal_score(columns, classifier, sample), weight, columns["m_ll_gev"]))
+    background = ScoredBackground(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return scan_thresholds(signals, background, regions.sr_above_signal_score(classifier.channel), settings)
+
+
+def _signal_score(columns: Columns, classifier: Classifier, sample: SampleMetadata) -> np.ndarray:
+    return score_candidates(columns, classifier, sample.name)[:, classifier.classes.index(Process.SIGNAL)]
