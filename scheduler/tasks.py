@@ -20,7 +20,7 @@ from models.settings import Settings
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-    from scheduler.progress import Advance
+    from scheduler.progress import Advance, Terminal
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -166,6 +166,41 @@ def run_tasks(
         tuple(None if index in failures else futures[index] for index in range(len(tasks))),
         tuple(failures[index] for index in sorted(failures)),
     )
+
+
+def map_tasks(
+    client: Client,
+    function: Callable[[Any], R],
+    tasks: Sequence[Any],
+    *,
+    describe: Callable[[Any], str],
+    label: str,
+    unit: str,
+    settings: TaskSettings,
+    terminal: Terminal,
+) -> list[R]:
+    """Return the results of `function` for every task, in the order of the tasks.
+
+    Parameters
+    ----------
+    client, function, tasks, describe, settings
+        As for `run_tasks`.
+    label, unit
+        What is being done and the plural noun of what is counted, for the progress display.
+    terminal
+        Where progress is shown.
+
+    Raises
+    ------
+    IncompleteRunError
+        If any task failed; all failed ones are named.
+    """
+    with terminal.progress(label, len(tasks), unit) as advance:
+        outcomes = run_tasks(
+            client, function, tasks, describe=describe, size=lambda _: 1.0, settings=settings, advance=advance
+        )
+    raise_failures(outcomes.failures, unit, settings)
+    return list(client.gather(list(outcomes.futures)))
 
 
 def raise_failures(failures: Sequence[TaskFailure], what: str, settings: TaskSettings) -> None:

@@ -1,0 +1,77 @@
+"""The processing step: ntuples to candidates, with every event accounted for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.errors import IncompleteRunError
+from processors.belle_schema import BelleSchema
+from processors.candidate_processor import CandidateProcessor
+from processors.cutflow import SampleSummary
+from processors.fileset import CheckedFile, FilesetScan, SkippedFile, build_fileset, sample_metadata
+from scheduler.coffea_run import run_processor
+from scheduler.sample_catalogue import SampleCatalogue, SkippedInput, write_catalogue
+from scheduler.steps.chain import ntuple_folder
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from scheduler.steps.step import StepContext
+
+
+def execute(context: StepContext) -> None:
+    """Check all ntuples, process them, and write candidates, catalogue and cutflow."""
+    config = context.config
+    client = context.client()
+    folder = ntuple_folder(config, context.run).resolve()
+    scan = build_fileset(folder, skip_bad_files=config.inputs.skip_bad_files, map_files=partial(_map_files, client))
+    for file in scan.skipped:
+        context.terminal.say(f"process: left out {file.path}: {file.reason}")
+    processed = run_processor(
+        client,
+        scan.fileset,
+        CandidateProcessor(config.candidates, context.output.candidates),
+        schema=BelleSchema,
+        label="process",
+        terminal=context.terminal,
+        chunks=config.chunks,
+        tasks=config.tasks,
+    )
+    summaries: dict[str, SampleSummary] = processed.output
+    _check_files(summaries, context.output.candidates)
+    write_catalogue(context.output.samples, _catalogue(scan))
+    context.output.cutflow.write_text(json.dumps(summaries, indent=1) + "\n", encoding="utf-8")
+
+
+def _map_files(
+    client: Client, check: Callable[[Path], CheckedFile | SkippedFile], paths: Iterable[Path]
+) -> list[CheckedFile | SkippedFile]:
+    return list(client.gather(client.map(check, list(paths), pure=False)))
+
+
+def _check_files(summaries: dict[str, SampleSummary], folder: Path) -> None:
+    written = {path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")}
+    counted = {name for summary in summaries.values() for name in summary["files"]}
+    if written != counted:
+        names = ", ".join(sorted(written ^ counted))
+        raise IncompleteRunError(f"The candidate files are not those that were counted: {names}.")
+
+
+def _catalogue(scan: FilesetScan) -> SampleCatalogue:
+    return SampleCatalogue(
+        samples={name: sample_metadata(dataset["metadata"]) for name, dataset in scan.fileset.items()},
+        n_files={name: len(dataset["files"]) for name, dataset in scan.fileset.items()},
+        skipped=tuple(
+            SkippedInput(
+                path=str(file.path),
+                reason=file.reason,
+                n_generated=file.n_generated,
+                equivalent_luminosity_fb=file.equivalent_luminosity_fb,
+            )
+            for file in scan.skipped
+        ),
+    )

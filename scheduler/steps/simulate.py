@@ -1,0 +1,63 @@
+"""The simulation step: τ-decay libraries first, then every ntuple file, one task each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scheduler.tasks import map_tasks
+from simulation.configuration import SimulationConfig
+from simulation.production import make_library_part, produce, save_library
+from simulation.tasks import LibraryRole, LibraryTask, ProductionTask, plan_production
+
+if TYPE_CHECKING:
+    from scheduler.steps.step import StepContext
+
+
+def execute(context: StepContext) -> None:
+    """Write the ntuples that an interrupted attempt has not written yet."""
+    config = context.config.simulation
+    plan = plan_production(config, context.config.seed)
+    missing = [task for task in plan.files if not (context.output.ntuples / task.file_name).exists()]
+    if not missing:
+        return
+    libraries = context.output.path / "libraries"
+    libraries.mkdir(exist_ok=True)
+    unmade = [task for task in plan.libraries if not (libraries / task.role.file_name).exists()]
+    _make_libraries(unmade, libraries, context)
+    map_tasks(
+        context.client(),
+        partial(_produce, config=config, libraries=libraries, ntuples=context.output.ntuples),
+        missing,
+        describe=attrgetter("file_name"),
+        label="simulate",
+        unit="files",
+        settings=context.config.tasks,
+        terminal=context.terminal,
+    )
+
+
+def _make_libraries(tasks: Sequence[LibraryTask], folder: Path, context: StepContext) -> None:
+    if not tasks:
+        return
+    parts = map_tasks(
+        context.client(),
+        partial(make_library_part, config=context.config.simulation),
+        tasks,
+        describe=attrgetter("name"),
+        label="simulate: τ decays",
+        unit="library parts",
+        settings=context.config.tasks,
+        terminal=context.terminal,
+    )
+    for role in LibraryRole:
+        own = [part for task, part in zip(tasks, parts, strict=True) if task.role is role]
+        if own:
+            save_library(own, role, folder)
+
+
+def _produce(task: ProductionTask, config: SimulationConfig, libraries: Path, ntuples: Path) -> int:
+    return produce(task, config, libraries, ntuples).n_written

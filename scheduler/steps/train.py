@@ -1,0 +1,65 @@
+"""The training step: one classifier a channel, each channel a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.classifier.configuration import ClassifierSettings
+from models.classifier.evaluation import evaluate
+from models.classifier.persistence import save_classifier
+from models.classifier.training import train_classifier
+from models.search import Channel
+from processors.candidates import CandidateStore
+from processors.features import FEATURES
+from processors.sample import SampleMetadata
+from processors.training_sample import read_training_data
+from scheduler.sample_catalogue import read_catalogue
+from scheduler.tasks import map_tasks
+
+if TYPE_CHECKING:
+    from scheduler.steps.step import StepContext
+
+EVALUATION_NAME = "evaluation.json"
+
+
+def execute(context: StepContext) -> None:
+    """Train, evaluate and write the classifiers of all channels."""
+    map_tasks(
+        context.client(),
+        partial(
+            train_channel,
+            candidates=context.run.candidates,
+            samples=read_catalogue(context.run.samples).samples,
+            settings=context.config.classifier,
+            folder=context.output.classifier,
+        ),
+        list(Channel),
+        describe=str,
+        label="train",
+        unit="classifiers",
+        settings=context.config.tasks,
+        terminal=context.terminal,
+    )
+
+
+def train_channel(
+    channel: Channel,
+    candidates: Path,
+    samples: Mapping[str, SampleMetadata],
+    settings: ClassifierSettings,
+    folder: Path,
+) -> None:
+    """Train and evaluate one channel's classifier and write both to ``<folder>/<channel>``."""
+    data = read_training_data(CandidateStore(candidates), samples, channel, settings)
+    trained = train_classifier(data, FEATURES[channel], channel, settings)
+    evaluation = evaluate(trained.classifier, data, max_boost=settings.max_boost)
+    save_classifier(
+        trained.classifier,
+        folder / channel,
+        best_rounds=trained.best_rounds,
+        events_per_class=trained.events_per_class,
+    )
+    (folder / channel / EVALUATION_NAME).write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
