@@ -270,8 +270,8 @@ class NeutralPionConfig(Settings):
 
     mass_window_gev: tuple[float, float] = (0.115, 0.152)
     """Accepted two-photon mass, about ±3σ."""
-    photon_threshold_gev: float = Field(default=0.03, gt=0)
-    """Least photon energy."""
+    photon_threshold_gev: float = Field(default=0.05, gt=0)
+    """Least photon energy, usual in Belle analyses; beam background makes many false pairs below."""
 
 
 class DetectorConfig(Settings):

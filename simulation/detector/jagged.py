@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from simulation.generated import ragged_rows
+
 IntArray = NDArray[np.int64]
 
 
@@ -33,8 +35,7 @@ def cross_pairs(first_counts: IntArray, second_counts: IntArray) -> tuple[IntArr
     """
     partners = np.repeat(second_counts, first_counts)
     first = np.repeat(np.arange(len(partners)), partners)
-    offset = np.arange(len(first)) - np.repeat(starts_of(partners), partners)
-    return first, offset + np.repeat(np.repeat(starts_of(second_counts), first_counts), partners)
+    return first, ragged_rows(np.repeat(starts_of(second_counts), first_counts), partners)
 
 
 def distinct_pairs(counts: IntArray) -> tuple[IntArray, IntArray]:
@@ -44,9 +45,6 @@ def distinct_pairs(counts: IntArray) -> tuple[IntArray, IntArray]:
     >>> first.tolist(), second.tolist()
     ([0, 0, 1, 3], [1, 2, 2, 4])
     """
-    n_entries = int(counts.sum())
-    entry = np.arange(n_entries)
+    entry = np.arange(int(counts.sum()))
     partners = np.repeat(starts_of(counts) + counts, counts) - entry - 1
-    first = np.repeat(entry, partners)
-    offset = np.arange(len(first)) - np.repeat(starts_of(partners), partners)
-    return first, first + 1 + offset
+    return np.repeat(entry, partners), ragged_rows(entry + 1, partners)

@@ -46,11 +46,6 @@ def in_acceptance(events: GeneratedEvents, tracking: TrackingConfig) -> NDArray[
     return found
 
 
-def count_in_acceptance(events: GeneratedEvents, tracking: TrackingConfig) -> NDArray[np.int64]:
-    """Return how many tracks each event can have at most, shape (n_events,): what a skim may cut on."""
-    return np.bincount(events.event_index[in_acceptance(events, tracking)], minlength=events.n_events)
-
-
 def track_efficiency(
     pt_gev: FloatArray, production_radius_mm: FloatArray, tracking: TrackingConfig
 ) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from processors.ntuple import COLLECTIONS
 from simulation.detector.configuration import DetectorConfig
 from simulation.detector.material import convert_photons
 from simulation.detector.response import reconstruct, simulate_detector
-from simulation.detector.tracking import count_in_acceptance
+from simulation.detector.tracking import in_acceptance
 from simulation.generated import DECAYED, FINAL_STATE, GeneratedEvents
 
 CONFIG = DetectorConfig()
@@ -137,7 +137,8 @@ def test_events_without_particles_and_no_events(mixed_events):
 def test_a_skim_between_conversion_and_reconstruction(mixed_events):
     rng = np.random.default_rng(10)
     converted = convert_photons(mixed_events, rng, CONFIG.material)
-    possible = count_in_acceptance(converted, CONFIG.tracking)
+    accepted = in_acceptance(converted, CONFIG.tracking)
+    possible = np.bincount(converted.event_index[accepted], minlength=converted.n_events)
     kept = possible >= 3
     skimmed = converted.select(kept)
     response = reconstruct(skimmed, np.zeros((int(kept.sum()), 3)), rng, CONFIG)

@@ -8,7 +8,7 @@ from models.constants import MUON_MASS_GEV, PION_MASS_GEV
 from models.helix import Helix, helix_from_vertex, move_pivot
 from simulation.detector.configuration import MaterialConfig, TrackingConfig
 from simulation.detector.track_covariance import smear, track_covariance
-from simulation.detector.tracking import count_in_acceptance, find_tracks, track_efficiency
+from simulation.detector.tracking import find_tracks, in_acceptance, track_efficiency
 
 TRACKING = TrackingConfig()
 MATERIAL = MaterialConfig()
@@ -140,11 +140,11 @@ def test_efficiency_plateau_turn_on_and_displacement(particle_gun):
 
 def test_acceptance_in_polar_angle(particle_gun):
     theta = np.deg2rad([10.0, 16.9, 17.1, 90.0, 149.9, 150.1, 170.0])
-    counts = count_in_acceptance(particle_gun(7, 13, 1.0, theta), TRACKING)
-    assert counts.tolist() == [0, 0, 1, 1, 1, 0, 0]
+    accepted = in_acceptance(particle_gun(7, 13, 1.0, theta), TRACKING)
+    assert accepted.tolist() == [False, False, True, True, True, False, False]
 
 
 def test_neutral_and_decayed_particles_leave_no_track(particle_gun):
     events = particle_gun(4, [22, 22, 13, 11], 1.0)
     events.status[3] = 2
-    assert count_in_acceptance(events, TRACKING).tolist() == [0, 0, 1, 0]
+    assert in_acceptance(events, TRACKING).tolist() == [False, False, True, False]
