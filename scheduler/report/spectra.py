@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.search import BACKGROUNDS, Process
-from processors.histograms import SearchHistograms, component
+from processors.histograms import Contents, SearchHistograms, component
 from processors.regions import SIGNAL_REGION
 from processors.scoring import NOMINAL
 
@@ -56,25 +56,28 @@ def region_spectrum(
     blinded
         Whether data of this region were left out when the histograms were filled.
     """
-    spectra = histograms.signal_region if region == SIGNAL_REGION else histograms.control[{"region": region}]
+    spectra, place = _region(histograms, region)
     nominal: dict[Process, FloatArray] = {}
     variance = np.zeros(len(edges_gev) - 1)
     for process in BACKGROUNDS:
-        counted = _counted(spectra, process, NOMINAL, edges_gev)
-        if counted is None:
-            continue
+        counted = _counted(spectra, process, NOMINAL, place, edges_gev)
         factor, relative_error = scale_factors.get(process, (1.0, 0.0))
-        values, variances = counted
-        nominal[process] = factor * values
-        variance += factor**2 * variances + (relative_error * factor * values) ** 2
+        if np.any(counted.value):
+            nominal[process] = factor * counted.value
+        variance += factor**2 * counted.variance + (relative_error * factor * counted.value) ** 2
     for source in systematic_sources(spectra):
-        variance += _systematic_shift(spectra, source, edges_gev, scale_factors) ** 2
-    data = None if blinded else _counted(spectra, Process.DATA, NOMINAL, edges_gev)
+        shift = np.zeros(len(edges_gev) - 1)
+        for process in BACKGROUNDS:
+            up, down = (
+                _counted(spectra, process, f"{source}_{side}", place, edges_gev).value for side in ("up", "down")
+            )
+            shift += scale_factors.get(process, (1.0, 0.0))[0] * (up - down) / 2
+        variance += shift**2
     return Spectrum(
         edges_gev,
         dict(sorted(nominal.items(), key=lambda item: float(np.sum(item[1])))),
         np.sqrt(variance),
-        None if blinded else (np.zeros(len(edges_gev) - 1) if data is None else data[0]),
+        None if blinded else _counted(spectra, Process.DATA, NOMINAL, place, edges_gev).value,
     )
 
 
@@ -100,26 +103,16 @@ def rebinned(values: FloatArray, fine_edges_gev: FloatArray, edges_gev: FloatArr
     return np.diff(np.concatenate([[0.0], np.cumsum(values)])[positions])
 
 
+def _region(histograms: SearchHistograms, region: str) -> tuple[hist.Hist, dict[str, object]]:
+    """Return the histogram that counts a region, and the choices on its axes besides process, variation and mass."""
+    if region == SIGNAL_REGION:
+        return histograms.signal_region, {}
+    return histograms.control, {"region": region, "leading": sum}
+
+
 def _counted(
-    spectra: hist.Hist, process: Process, variation: str, edges_gev: FloatArray
-) -> tuple[FloatArray, FloatArray] | None:
-    selected = component(spectra, process, variation)
-    if selected is None:
-        return None
-    projected = selected.project("mass")
-    fine = np.asarray(projected.axes["mass"].edges)
-    return rebinned(projected.values(), fine, edges_gev), rebinned(projected.variances(), fine, edges_gev)
-
-
-def _systematic_shift(
-    spectra: hist.Hist, source: str, edges_gev: FloatArray, scale_factors: Mapping[Process, tuple[float, float]]
-) -> FloatArray:
-    """Return half the difference of the total background between the two variations of a source."""
-    shift = np.zeros(len(edges_gev) - 1)
-    for process in BACKGROUNDS:
-        up = _counted(spectra, process, f"{source}_up", edges_gev)
-        down = _counted(spectra, process, f"{source}_down", edges_gev)
-        if up is None or down is None:
-            continue
-        shift += scale_factors.get(process, (1.0, 0.0))[0] * (up[0] - down[0]) / 2
-    return shift
+    spectra: hist.Hist, process: Process, variation: str, place: Mapping[str, object], edges_gev: FloatArray
+) -> Contents:
+    fine = component(spectra, process, variation, place)
+    fine_edges_gev = np.asarray(spectra.axes["mass"].edges)
+    return Contents(*(rebinned(part, fine_edges_gev, edges_gev) for part in fine))
