@@ -15,6 +15,7 @@ from simulation.generated import GeneratedEvents
 from simulation.lepton_pairs import bhabha_cross_section, bhabha_events, muon_pair_cross_section, muon_pair_events
 from simulation.tau_library import TauDecayLibrary
 from simulation.tau_pairs import tau_pair_events
+from simulation.two_photon import two_photon_cross_section_fb, two_photon_events
 from simulation.upsilon import upsilon_events
 
 
@@ -42,6 +43,9 @@ def background_cross_section(process: Process, config: SimulationConfig) -> Cros
             return bhabha_cross_section(totals, energy, config.lepton_pairs, config.radiation)
         case Process.DIMUON:
             return muon_pair_cross_section(totals.dimuon, energy, config.lepton_pairs, config.radiation)
+        case Process.TWOPHOTON:
+            value_fb = two_photon_cross_section_fb(energy, config.two_photon)
+            return CrossSection(value_fb=value_fb, source="equivalent-photon approximation, integrated as generated")
         case _:
             raise UnknownProcessError(f"'{process}' is not a simulated background")
 
@@ -85,6 +89,8 @@ def background_events(
         case Process.DIMUON:
             for size in sizes:
                 yield muon_pair_events(size, energy, rng, config.lepton_pairs, config.radiation)
+        case Process.TWOPHOTON:
+            yield from two_photon_events(n, batch, energy, config.two_photon, rng)
         case _:
             raise UnknownProcessError(f"'{process}' is not a simulated background")
 

@@ -98,15 +98,45 @@ class LeptonPairConfig(Settings):
     """Smallest mass of the lepton pair after initial-state radiation."""
 
 
-class TwoPhotonConfig(Settings):
-    """e⁺e⁻ → e⁺e⁻ℓ⁺ℓ⁻ with both beam particles scattered into the detector."""
+class EquivalentPhotonSettings(Settings):
+    """Integration and sampling of the flux of photons that accompanies a beam."""
 
-    pair_mass_min_gev: PositiveFloat = 0.03
-    """Smallest mass of the lepton pair; pairs are further bounded by their threshold."""
-    scattering_angle_min_deg: PositiveFloat = 10.0
-    """Smallest c.m. scattering angle of either beam particle: without both, no event has four tracks of charge zero."""
-    lepton_polar_min_deg: PositiveFloat = 5.0
-    """Smallest angle to the collision axis of the leptons in the two-photon rest frame."""
+    fraction_max: float = Field(default=0.99, gt=0.0, lt=1.0)
+    """Largest fraction of its energy that a beam particle gives to its photon."""
+    log2_integration_points: PositiveInt = 16
+    """Logarithm of the number of points of the integral; 2^16 give it to 10⁻³."""
+    trials: PositiveInt = 100_000
+    """Points tried together when sampling."""
+    bound_points: PositiveInt = 1000
+    """Masses among which the largest cross-section is looked for."""
+    bound_margin: float = Field(default=1.01, ge=1.0)
+    """Factor on the bound of the density for a maximum between two of them."""
+
+
+class TwoPhotonConfig(Settings):
+    """e⁺e⁻ → e⁺e⁻ℓ⁺ℓ⁻ with both beam particles scattered into the detector, and e⁺e⁻ → e⁺e⁻ + hadrons."""
+
+    photons: EquivalentPhotonSettings = EquivalentPhotonSettings()
+    scattering_angle_min_deg: PositiveFloat = 20.0
+    """Smallest c.m. scattering angle of either beam particle beside leptons: without both beam particles such an event
+    has no four tracks of charge zero, and 17°–150° in the laboratory are 25°–160° in the c.m. frame."""
+    lepton_pair_mass_min_gev: PositiveFloat = 0.25
+    """Smallest mass of an electron pair; a muon pair starts at its threshold. Lighter pairs at such angles come from
+    radiated photons rather than from two photons."""
+    hadron_mass_min_gev: PositiveFloat = 2.5
+    """Smallest mass of a hadronic system: a lighter one leaves a missing mass above 6 GeV or flies along the beams."""
+    hadron_constant_nb: PositiveFloat = 240.0
+    """First term of σ(γγ → hadrons) = 240 nb + 270 nb GeV/W (J. L. Rosner, BNL report 17522 (1972))."""
+    hadron_falling_nb_gev: PositiveFloat = 270.0
+    """Second term."""
+    vector_meson_mass_gev: PositiveFloat = 0.77526
+    """Mass of the form factor of a virtual photon that turns into hadrons: the ρ (PDG 2024)."""
+    quark_transverse_momentum_gev: PositiveFloat = 0.35
+    """Width of the transverse momentum of the quarks to the photons' axis: soft, as in photoproduction (choice)."""
+    quark_masses_gev: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.33, 0.33, 0.5)
+    """Masses of the d, u, s quarks that begin the string (Pythia's constituent masses)."""
+    quark_weights: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (1.0, 4.0, 1.0)
+    """Relative rates of d, u, s: squared charges."""
 
 
 class CrossSection(Settings):

@@ -11,7 +11,7 @@ from models.kinematics import two_body_momentum, unit_vector
 from simulation.configuration import UpsilonConfig
 from simulation.generated import GeneratedEvents
 from simulation.pythia_events import event_batches, pythia_seed, start_pythia
-from simulation.pythia_pairs import PAIR_SETTINGS, PairSource
+from simulation.pythia_processes import HARD_PROCESS_SETTINGS, HardProcesses, HardProcessSource
 
 PURPOSE: Final = "Υ(4S) → BB̄"
 CHARGED_B: Final = 521
@@ -51,8 +51,14 @@ def upsilon_events(
     direction = unit_vector(2.0 * rng.beta(2.0, 2.0, n) - 1.0, rng.uniform(-np.pi, np.pi, n))
     momentum = two_body_momentum(sqrt_s_gev, mass, mass)[:, None] * direction
     energy = np.full((n, 1), 0.5 * sqrt_s_gev)
-    pairs = np.stack([np.concatenate([momentum, energy], axis=1), np.concatenate([-momentum, energy], axis=1)], axis=1)
-    source = PairSource(np.stack([code, -code], axis=1), pairs, np.stack([mass, mass], axis=1))
-    # Nothing to shower: the pair is all there is before the decays.
-    settings = (*PAIR_SETTINGS, "PartonLevel:FSR = off")
-    return event_batches(start_pythia(settings, pythia_seed(rng), PURPOSE, lha_up=source), n, batch, PURPOSE)
+    pairs = np.stack([np.concatenate([sign * momentum, energy], axis=1) for sign in (1.0, -1.0)], axis=1)
+    processes = HardProcesses(
+        pdg=np.stack([code, -code], axis=1),
+        momentum=pairs,
+        mass_gev=np.stack([mass, mass], axis=1),
+        colour=np.zeros((n, 2, 2), dtype=np.int64),
+    )
+    source = HardProcessSource(processes, sqrt_s_gev)
+    return event_batches(
+        start_pythia(HARD_PROCESS_SETTINGS, pythia_seed(rng), PURPOSE, lha_up=source), n, batch, PURPOSE
+    )
