@@ -18,6 +18,7 @@ from pydantic import Field
 from models.errors import LeptophileError
 from models.settings import Settings
 from models.theory.born import orientation_averaged_weights
+from models.theory.configuration import CollisionSettings
 from models.theory.cross_section import check_mass
 from models.theory.matrix_element import helicity_weights, scalar_radiation_amplitudes
 from models.theory.phase_space import body_momenta, orient
@@ -34,8 +35,8 @@ class EnvelopeError(LeptophileError):
 class SignalGeneratorSettings(Settings):
     """How signal events are generated."""
 
-    sqrt_s_gev: float = Field(default=10.58, gt=3.6)
-    """Centre-of-mass energy in GeV: the Υ(4S)."""
+    sqrt_s_gev: float = Field(default=CollisionSettings().sqrt_s_gev, gt=3.6)
+    """Centre-of-mass energy in GeV, by default that of the cross-section table."""
     recoil_cells: int = Field(default=64, ge=4)
     """Cells of the envelope in the energy of φ."""
     pair_cells: int = Field(default=24, ge=4)

@@ -7,9 +7,6 @@ from numpy.typing import NDArray
 
 from models.constants import ALPHA_EM, SIN2_THETA_W, Z_MASS_GEV, Z_WIDTH_GEV
 
-CHIRALITIES: Final = (-1, 1)
-"""Left and right, in the order of every chirality axis in this package."""
-
 Z_CHARGES: Final = np.array([-0.5 + SIN2_THETA_W, SIN2_THETA_W])
 """T₃ − Q sin²θ_W of a left- and a right-handed charged lepton."""
 

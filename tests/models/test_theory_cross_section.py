@@ -1,5 +1,8 @@
 """Cross-section of e⁺e⁻ → τ⁺τ⁻φ: independent integration, radiation, vacuum polarisation, table."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -229,7 +232,7 @@ def test_vacuum_polarisation_without_radiation_is_a_factor() -> None:
     assert dressed / born == pytest.approx(float(vacuum_polarisation_factor(SQRT_S**2)))
 
 
-def test_shipped_table_is_what_the_command_writes(tmp_path) -> None:
+def test_shipped_table_is_what_the_command_writes(tmp_path: Path) -> None:
     destination = tmp_path / "table.csv"
     write_table(destination, CollisionSettings(), TableSettings(points=8))
     remade = np.loadtxt(destination, delimiter=",", skiprows=1)
@@ -263,3 +266,14 @@ def test_theory_point_is_complete_and_finite() -> None:
         point = theory_point(m_phi)
         assert np.all(np.isfinite(point))
         assert point.br_ee + point.br_mumu + point.br_tautau + point.br_gammagamma == pytest.approx(1.0)
+
+
+def test_documented_cross_sections_are_the_calculated_ones() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "theory.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([0-9.]+) \| ([0-9.]+) \| ([0-9.]+) \| ([0-9.]+) \|$", page, flags=re.MULTILINE)
+    assert len(rows) == 8
+    for row in rows:
+        mass, *documented = map(float, row)
+        point = theory_point(mass)
+        calculated = (point.sigma_born_fb, point.sigma_isr_fb, point.sigma_vp_fb)
+        np.testing.assert_allclose(documented, calculated, rtol=3e-4)
