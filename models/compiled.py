@@ -13,6 +13,7 @@ Kernel = TypeVar("Kernel", bound=Callable[..., object])
 def compiled(kernel: Kernel) -> Kernel:
     """Compile a kernel of loops over arrays to machine code, once per machine, and keep its type.
 
-    For algorithms that have no array form, such as a search over pairs within each event.
+    For algorithms that have no array form, such as a search over pairs within each event. As in numpy, division by
+    zero gives infinity or NaN instead of ending the whole chunk; a kernel has to test for what can happen.
     """
-    return cast(Kernel, numba.njit(cache=True)(kernel))
+    return cast(Kernel, numba.njit(cache=True, error_model="numpy")(kernel))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.compiled import compiled
+from processors.small_matrices import add_to, copy_into, dot, factorise, solve
 
 FloatArray = NDArray[np.float64]
 
@@ -25,39 +26,6 @@ FIRST_DAMPING = 1e-8
 """Damping, relative to the diagonal, after the first step that made the fit worse."""
 LARGEST_DAMPING = 1e9
 """Beyond which no step can improve a fit in double precision."""
-SMALLEST_PIVOT = 1e-13
-"""Pivot of a factorised matrix of unit diagonal below which the matrix is singular to double precision."""
-
-
-@compiled
-def factorise(matrix: FloatArray, size: int) -> bool:
-    """Replace the lower triangle of a symmetric matrix by its Cholesky factor; false if it is not positive definite."""
-    for i in range(size):
-        diagonal = matrix[i, i]
-        for j in range(i + 1):
-            value = matrix[i, j]
-            for k in range(j):
-                value -= matrix[i, k] * matrix[j, k]
-            if i == j:
-                if not value > SMALLEST_PIVOT * diagonal:
-                    return False
-                matrix[i, i] = math.sqrt(value)
-            else:
-                matrix[i, j] = value / matrix[j, j]
-    return True
-
-
-@compiled
-def solve(factor: FloatArray, size: int, vector: FloatArray) -> None:
-    """Replace `vector` by the solution of a system whose matrix has been factorised."""
-    for i in range(size):
-        for k in range(i):
-            vector[i] -= factor[i, k] * vector[k]
-        vector[i] /= factor[i, i]
-    for i in range(size - 1, -1, -1):
-        for k in range(i + 1, size):
-            vector[i] -= factor[k, i] * vector[k]
-        vector[i] /= factor[i, i]
 
 
 @compiled
@@ -87,7 +55,7 @@ def perigee(vertex: FloatArray, track: FloatArray, helix: FloatArray, slopes: Fl
     helix[3] = z - turn / omega * tan_lambda
     helix[4] = tan_lambda
 
-    slopes[:] = 0.0
+    slopes.fill(0.0)
     slopes[0, 0] = sine0
     slopes[0, 1] = -cosine0
     slopes[0, 3] = along / scale
@@ -115,8 +83,8 @@ def normal_equations(
     slopes = np.empty((5, 6))
     residual = np.empty(5)
     where = np.empty(6, dtype=np.int64)
-    matrix[:] = 0.0
-    gradient[:] = 0.0
+    matrix.fill(0.0)
+    gradient.fill(0.0)
     chi2 = 0.0
     for track in range(2):
         first = 3 + 3 * track
@@ -171,32 +139,34 @@ def fit_from(
     gradient = np.empty(N_PARAMETERS)
     trial_gradient = np.empty(N_PARAMETERS)
     scale = np.empty(N_PARAMETERS)
-    step = np.empty(N_PARAMETERS)
+    step = np.zeros(N_PARAMETERS)
+    trial = np.empty(N_PARAMETERS)
     chi2 = normal_equations(parameters, measured, factors, matrix, gradient)
     damping, growth = 0.0, 2.0
     status = NOT_CONVERGED
     for _ in range(max_iterations):
         regular = _newton_step(matrix, gradient, 0.0, scale, factor, step)
-        gain = _product(step, gradient)
-        if regular and gain < tolerance:
+        gain = dot(step, gradient)
+        if regular and gain < tolerance * (1.0 + chi2):
             # So near the minimum a last step needs no test and squares the remaining distance.
-            parameters += step
+            add_to(step, parameters)
             status = CONVERGED
             break
         if damping > 0.0 or not regular:
             damping = max(damping, FIRST_DAMPING)
             _newton_step(matrix, gradient, damping, scale, factor, step)
-            gain = _product(step, gradient)
+            gain = dot(step, gradient)
             for i in range(N_PARAMETERS):
                 gain += damping * (step[i] * scale[i]) ** 2
-        trial = parameters + step
+        copy_into(parameters, trial)
+        add_to(step, trial)
         trial_chi2 = normal_equations(trial, measured, factors, trial_matrix, trial_gradient)
         if trial_chi2 < chi2:
             damping *= max(1.0 / 3.0, 1.0 - (2.0 * (chi2 - trial_chi2) / gain - 1.0) ** 3)
             growth = 2.0
-            parameters[:] = trial
-            matrix[:] = trial_matrix
-            gradient[:] = trial_gradient
+            copy_into(trial, parameters)
+            copy_into(trial_matrix, matrix)
+            copy_into(trial_gradient, gradient)
             chi2 = trial_chi2
         else:
             damping = max(damping * growth, FIRST_DAMPING)
@@ -208,7 +178,7 @@ def fit_from(
         # The covariance of the damped fit is finite but too small: the status says so.
         _scaled_factor(matrix, FIRST_DAMPING, scale, factor)
     for i in range(N_PARAMETERS):
-        step[:] = 0.0
+        step.fill(0.0)
         step[i] = 1.0
         solve(factor, N_PARAMETERS, step)
         for j in range(N_PARAMETERS):
@@ -217,14 +187,6 @@ def fit_from(
     if not regular or spread > max_sigma_mm * max_sigma_mm:
         status = DEGENERATE
     return chi2, status
-
-
-@compiled
-def _product(a: FloatArray, b: FloatArray) -> float:
-    total = 0.0
-    for i in range(N_PARAMETERS):
-        total += a[i] * b[i]
-    return total
 
 
 @compiled
@@ -278,19 +240,22 @@ def fit_pairs(
     trial = np.empty(N_PARAMETERS)
     trial_covariance = np.empty((N_PARAMETERS, N_PARAMETERS))
     for pair in range(n_pairs):
-        factors[:] = measured_covariance[pair]
+        copy_into(measured_covariance[pair], factors)
         if not (factorise(factors[0], 5) and factorise(factors[1], 5)):
             continue
         for start in range(n_starts):
-            trial[:] = starts[pair, start]
+            copy_into(starts[pair, start], trial)
             trial_chi2, trial_status = fit_from(
                 trial, measured[pair], factors, trial_covariance, max_iterations, tolerance, max_sigma_mm
             )
-            better_status = (trial_status == CONVERGED) > (status[pair] == CONVERGED)
-            same_status = (trial_status == CONVERGED) == (status[pair] == CONVERGED)
-            if start == 0 or better_status or (same_status and trial_chi2 < chi2[pair] - ambiguous_chi2):
-                parameters[pair] = trial
-                covariance[pair] = trial_covariance
+            if not (math.isfinite(trial_chi2) and np.isfinite(trial_covariance).all()):
+                # The covariance spans more than double precision does.
+                continue
+            converges, converged = trial_status == CONVERGED, status[pair] == CONVERGED
+            clearly_better = converges == converged and trial_chi2 < chi2[pair] - ambiguous_chi2
+            if np.isinf(chi2[pair]) or clearly_better or (converges and not converged):
+                copy_into(trial, parameters[pair])
+                copy_into(trial_covariance, covariance[pair])
                 chi2[pair] = trial_chi2
                 status[pair] = trial_status
             if status[pair] == CONVERGED and chi2[pair] < ambiguous_chi2:

@@ -34,7 +34,7 @@ class VertexFitSettings(Settings):
     max_iterations: PositiveInt = 200
     """Steps after which a fit is given up."""
     tolerance: PositiveFloat = 1e-10
-    """Expected gain in χ² below which a fit has converged: positions are then good to 1e-5 of their error."""
+    """Expected gain in χ², relative to 1 + χ², below which a fit has converged: good to 1e-5 of the errors."""
     max_sigma_mm: PositiveFloat = 1000.0
     """Error of the position, about the size of the tracking detector, beyond which two tracks count as parallel."""
     ambiguous_chi2: NonNegativeFloat = 9.0
@@ -51,7 +51,7 @@ class VertexStatus(IntEnum):
     DEGENERATE = vertex_kernel.DEGENERATE
     """The tracks are parallel within their errors: they don't define a point along their flight."""
     BAD_COVARIANCE = vertex_kernel.BAD_COVARIANCE
-    """A covariance is not finite and positive definite; nothing was fitted."""
+    """A covariance is not finite and positive definite to double precision; nothing was fitted."""
     BAD_HELIX = 4
     """A helix parameter is not finite, or the curvature is zero; nothing was fitted."""
 
