@@ -22,7 +22,7 @@ from simulation.generated import GeneratedEvents
 from simulation.pythia_events import GENERATOR
 from simulation.signal import SignalGenerator, SignalGeneratorSettings
 from simulation.signal_events import signal_events
-from simulation.skim import has_multiplicity, may_reach_multiplicity
+from simulation.skim import may_pass_skim, passes_skim
 from simulation.tasks import LibraryRole, LibraryTask, ProductionTask
 from simulation.tau_library import TauDecayLibrary, make_tau_decay_library
 
@@ -131,11 +131,11 @@ def _skim(batches: Iterator[GeneratedEvents], config: SimulationConfig, rng: np.
     for generated in batches:
         laboratory, point = to_laboratory(generated, config.beams, rng)
         if config.skim.enabled:
-            possible = may_reach_multiplicity(laboratory, config.skim)
+            possible = may_pass_skim(laboratory, config.skim)
             laboratory, point = laboratory.select(possible), point[possible]
         laboratory = convert_photons(laboratory, rng, config.detector.material)
         if config.skim.enabled:
-            passed = has_multiplicity(laboratory, config.skim)
+            passed = passes_skim(laboratory, config.skim)
             laboratory, point = laboratory.select(passed), point[passed]
         weight = generated.weight
         kept.append(_Skimmed(laboratory, point, len(weight), float(weight.sum()), float(np.sum(weight**2))))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
 import pythia8mc
 from numpy.typing import NDArray
+
+from simulation.generated import GeneratedEvents
+from simulation.pythia_events import event_batches, pythia_seed, start_pythia
 
 HARD_PROCESS_SETTINGS: Final = (
     "Beams:frameType = 5",
@@ -67,3 +71,32 @@ class HardProcessSource(pythia8mc.LHAup):  # type: ignore[misc]  # Pythia's exte
         for code, momentum, mass, colours in zip(*event, strict=True):
             self.addParticle(code, _OUTGOING, 1, 2, *colours, *momentum, mass, 0.0, _NO_SPIN)
         return True
+
+
+def continued_events(
+    processes: HardProcesses, batch: int, sqrt_s_gev: float, rng: np.random.Generator, purpose: str
+) -> Iterator[GeneratedEvents]:
+    """Yield batches of the events that Pythia makes of hard processes by hadronisation and decays, one for each.
+
+    Parameters
+    ----------
+    processes
+        What comes out of the collisions.
+    batch
+        Most events in a batch.
+    sqrt_s_gev
+        Centre-of-mass energy.
+    rng
+        Random stream that Pythia's seed is taken from.
+    purpose
+        What is generated, for the message of a failure.
+
+    Raises
+    ------
+    PythiaError
+        If Pythia cannot be set up or gives up.
+    """
+    # Pythia keeps no reference to the Python side of the source: it has to live as long as this generator.
+    source = HardProcessSource(processes, sqrt_s_gev)
+    pythia = start_pythia(HARD_PROCESS_SETTINGS, pythia_seed(rng), purpose, lha_up=source)
+    yield from event_batches(pythia, len(processes.pdg), batch, purpose)

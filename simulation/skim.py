@@ -12,17 +12,18 @@ from simulation.generated import FINAL_STATE, GeneratedEvents
 BoolArray = NDArray[np.bool_]
 
 
-def may_reach_multiplicity(events: GeneratedEvents, config: SkimConfig) -> BoolArray:
-    """Return which laboratory events would have enough charged particles if every photon converted, shape (n_events,).
+def may_pass_skim(events: GeneratedEvents, config: SkimConfig) -> BoolArray:
+    """Return which laboratory events can still pass the skim once photons convert, shape (n_events,).
 
-    A photon counts when it can give two particles of the least transverse momentum.
+    Conversion only adds charged particles: two for each photon with twice the least transverse momentum.
     """
+    n_charged = _per_event(events, _charged_in_acceptance(events, config))
     photons = is_one_of(events.pdg, (PHOTON,)) & _in_acceptance(events, config, 2.0 * config.pt_min_gev)
-    most = _per_event(events, _charged_in_acceptance(events, config)) + 2 * _per_event(events, photons)
-    return np.asarray(most >= config.n_charged_min)
+    most = n_charged + 2 * _per_event(events, photons)
+    return np.asarray((most >= config.n_charged_min) & (n_charged <= config.n_charged_max))
 
 
-def has_multiplicity(events: GeneratedEvents, config: SkimConfig) -> BoolArray:
+def passes_skim(events: GeneratedEvents, config: SkimConfig) -> BoolArray:
     """Return which laboratory events have a charged multiplicity worth reconstructing, shape (n_events,).
 
     Photons must have been converted before.

@@ -14,8 +14,7 @@ from models.search import Channel
 from simulation.configuration import TwoPhotonConfig
 from simulation.equivalent_photons import ScatteredBeams, TwoPhotonProcess
 from simulation.generated import GeneratedEvents
-from simulation.pythia_events import event_batches, pythia_seed, start_pythia
-from simulation.pythia_processes import HARD_PROCESS_SETTINGS, HardProcesses, HardProcessSource
+from simulation.pythia_processes import HardProcesses, continued_events
 
 FloatArray = NDArray[np.float64]
 PURPOSE: Final = "two-photon hadrons"
@@ -98,9 +97,7 @@ def two_photon_events(
         yield _lepton_pair_events(size, channel, process, rng)
     if n_hadronic:
         processes = _quark_pairs(hadronic.sample(n_hadronic, rng), config, rng)
-        source = HardProcessSource(processes, sqrt_s_gev)
-        pythia = start_pythia(HARD_PROCESS_SETTINGS, pythia_seed(rng), PURPOSE, lha_up=source)
-        yield from event_batches(pythia, n_hadronic, batch, PURPOSE)
+        yield from continued_events(processes, batch, sqrt_s_gev, rng, PURPOSE)
 
 
 def _lepton_pair_events(

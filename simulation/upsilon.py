@@ -10,8 +10,7 @@ import numpy as np
 from models.kinematics import two_body_momentum, unit_vector
 from simulation.configuration import UpsilonConfig
 from simulation.generated import GeneratedEvents
-from simulation.pythia_events import event_batches, pythia_seed, start_pythia
-from simulation.pythia_processes import HARD_PROCESS_SETTINGS, HardProcesses, HardProcessSource
+from simulation.pythia_processes import HardProcesses, continued_events
 
 PURPOSE: Final = "Υ(4S) → BB̄"
 CHARGED_B: Final = 521
@@ -58,7 +57,4 @@ def upsilon_events(
         mass_gev=np.stack([mass, mass], axis=1),
         colour=np.zeros((n, 2, 2), dtype=np.int64),
     )
-    source = HardProcessSource(processes, sqrt_s_gev)
-    return event_batches(
-        start_pythia(HARD_PROCESS_SETTINGS, pythia_seed(rng), PURPOSE, lha_up=source), n, batch, PURPOSE
-    )
+    return continued_events(processes, batch, sqrt_s_gev, rng, PURPOSE)
