@@ -27,6 +27,9 @@ class SystematicsSettings(Settings):
     minimum_background: float = Field(default=1e-3, gt=0)
     """Least expected background events in a bin, given to the uniform component: with none at all, one observed
     event would be called impossible without signal, which the simulation's finite size cannot support."""
+    largest_yield_change: float = Field(default=4.0, gt=1)
+    """Largest factor, and smallest as its inverse, by which a template variation may change a sample's yield; a
+    larger change is a fluctuation of a sparse simulation and is limited to this."""
     largest_symmetric_relative: float = Field(default=0.5, gt=0, lt=1)
     """Relative uncertainties up to this one are symmetric factors 1 ± r, larger ones are log-normal, (1 + r)^±1,
     because 1 − r would leave no room above zero."""
@@ -44,17 +47,15 @@ class MetropolisSettings(Settings):
     """Steps thrown away. The chains start from the distribution that they propose from, so few are needed."""
     block_steps: int = Field(default=32, ge=8)
     """Steps between two looks at the convergence."""
-    maximum_blocks: int = Field(default=16, ge=1)
+    maximum_blocks: int = Field(default=24, ge=1)
     """Blocks after which the sampling gives up and says so."""
-    step_sizes: tuple[float, ...] = (1.0, 0.6, 1.0, 0.2)
+    step_sizes: tuple[float, ...] = (1.0, 0.5)
     """Sizes of the proposal, used in turn: 1 is a fresh draw, less is a step around the present point."""
-    proposal_inflation: float = Field(default=1.1, ge=1)
-    """Factor on the standard deviations of the Gaussian that proposals are drawn from."""
     r_hat_below: float = Field(default=1.05, gt=1)
     """Largest split R̂ that counts as converged."""
     effective_size_above: float = Field(default=400.0, gt=0)
     """Smallest effective sample size that counts as converged."""
-    relative_error_below: float = Field(default=0.005, gt=0)
+    relative_error_below: float = Field(default=0.01, gt=0)
     """Target for the Monte Carlo error of the limit, relative to the limit."""
 
 

@@ -12,11 +12,13 @@ The target is exact whatever the Gaussian; the Gaussian only decides how fast th
 """
 
 from dataclasses import dataclass
+from itertools import cycle
+from typing import NamedTuple
 
 import numpy as np
 
-from models.inference.configuration import InferenceSettings
-from models.inference.convergence import diagnose
+from models.inference.configuration import InferenceSettings, MetropolisSettings
+from models.inference.convergence import Convergence, diagnose
 from models.inference.fits import ObservedFits
 from models.inference.likelihood import Likelihood
 from models.inference.minimisation import counts_information
@@ -54,9 +56,9 @@ def metropolis_limit(
     if not (fits.best.converged[0] and (fits.null.converged[0] or fits.xsec_hat_fb(likelihood) > 0)):
         return BayesianLimit(Status.FIT_FAILED)
     grid = starting_grid(likelihood, fits, settings.posterior)
-    proposal = _Proposal.around_fit(likelihood, fits, settings.metropolis.proposal_inflation)
+    proposal = _Proposal.around_fit(likelihood, fits)
     for _ in range(settings.posterior.maximum_extensions + 1):
-        limit, tail = _sample(likelihood, proposal, grid, settings, rng)
+        limit, tail = _sample(proposal, grid, settings, rng)
         if tail < settings.posterior.tail_below:
             return limit
         grid = simpson_grid(float(grid.nodes[0]), 2.0 * grid.end_fb, 2 * grid.nodes.size - 1)
@@ -74,7 +76,7 @@ class _Proposal:
     """Cholesky factor of the covariance, shape (n_fitted, n_fitted)."""
 
     @classmethod
-    def around_fit(cls, likelihood: Likelihood, fits: ObservedFits, inflation: float) -> "_Proposal":
+    def around_fit(cls, likelihood: Likelihood, fits: ObservedFits) -> "_Proposal":
         """Return the Gaussian approximation of the posterior.
 
         The likelihood of the counts is taken as a parabola around the fit with the cross-section at or above zero
@@ -95,7 +97,7 @@ class _Proposal:
         # At the fit, the slopes of counts and constraint terms cancel.
         pull_of_counts = likelihood.constraints.gradient(point, likelihood.observed.auxiliary)[0, free] * slope
         centre = fitted[:-1] + covariance @ (pull_of_counts - has_prior * fitted)[:-1]
-        return cls(coordinates, centre, inflation * np.linalg.cholesky(covariance))
+        return cls(coordinates, centre, np.linalg.cholesky(covariance))
 
 
 @dataclass
@@ -133,51 +135,67 @@ def _weigh(proposal: _Proposal, grid: XsecGrid, standard: Floats) -> _Chains:
     return _Chains(standard, np.where(coordinates.inside_bounds(points), log_weight, -np.inf), posteriors.density)
 
 
+class _Estimate(NamedTuple):
+    """The limit from the conditional posteriors along the chains."""
+
+    limit_fb: float
+    relative_error: float
+    convergence: Convergence
+    tail: float
+    """Posterior probability at the end of the prior range."""
+
+    def meets(self, criteria: MetropolisSettings) -> bool:
+        """Return whether the chains have converged."""
+        return (
+            self.convergence.r_hat < criteria.r_hat_below
+            and self.convergence.effective_size > criteria.effective_size_above
+            and self.relative_error < criteria.relative_error_below
+        )
+
+
+def _estimate(densities: Floats, grid: XsecGrid, credibility: float) -> _Estimate:
+    """Return the limit from conditional posteriors, shape (n_chains, n_steps, n_nodes)."""
+    mean = densities.mean(axis=(0, 1))
+    limit_fb = quantile(mean, grid, credibility)
+    below = probability_below(densities, grid, limit_fb)
+    convergence = diagnose(below)
+    error = float(below.std()) / np.sqrt(convergence.effective_size)
+    relative_error = float(error / (density_at(mean, grid, limit_fb) * limit_fb))
+    return _Estimate(limit_fb, relative_error, convergence, tail_probability(mean, grid))
+
+
 def _sample(
-    likelihood: Likelihood,
-    proposal: _Proposal,
-    grid: XsecGrid,
-    settings: InferenceSettings,
-    rng: np.random.Generator,
+    proposal: _Proposal, grid: XsecGrid, settings: InferenceSettings, rng: np.random.Generator
 ) -> tuple[BayesianLimit, float]:
     """Run the chains until they meet the criteria; return the limit and the posterior's tail probability."""
     chosen = settings.metropolis
-    shape = (chosen.n_chains, int(likelihood.free.sum()))
+    shape = (chosen.n_chains, proposal.coordinates.size)
     chains = _weigh(proposal, grid, rng.standard_normal(shape))
+    sizes = cycle(chosen.step_sizes)
+    acceptance: list[float] = []
+
+    def step() -> Floats:
+        size = next(sizes)
+        standard = np.sqrt(1.0 - size**2) * chains.standard + size * rng.standard_normal(shape)
+        acceptance.append(chains.advance(_weigh(proposal, grid, standard), rng))
+        return chains.density.copy()
+
+    for _ in range(chosen.burn_in_steps):
+        step()
     history: list[Floats] = []
-    accepted = 0.0
-    n_steps = 0
-    limit, tail = BayesianLimit(Status.NOT_CONVERGED), 1.0
-    for block in range(chosen.maximum_blocks):
-        for _ in range(chosen.block_steps + (chosen.burn_in_steps if block == 0 else 0)):
-            size = chosen.step_sizes[n_steps % len(chosen.step_sizes)]
-            standard = np.sqrt(1.0 - size**2) * chains.standard + size * rng.standard_normal(shape)
-            accepted += chains.advance(_weigh(proposal, grid, standard), rng)
-            n_steps += 1
-            if n_steps > chosen.burn_in_steps:
-                history.append(chains.density.copy())
-        densities = np.stack(history, axis=1)
-        mean = densities.mean(axis=(0, 1))
-        limit_fb = quantile(mean, grid, settings.confidence_level)
-        tail = tail_probability(mean, grid)
-        below = probability_below(densities, grid, limit_fb)
-        convergence = diagnose(below)
-        error = float(below.std()) / np.sqrt(convergence.effective_size)
-        relative_error = error / (density_at(mean, grid, limit_fb) * limit_fb)
-        converged = (
-            convergence.r_hat < chosen.r_hat_below
-            and convergence.effective_size > chosen.effective_size_above
-            and relative_error < chosen.relative_error_below
-        )
-        limit = BayesianLimit(
-            status=Status.OK if converged else Status.NOT_CONVERGED,
-            limit_fb=limit_fb if converged else None,
-            relative_error=float(relative_error),
-            r_hat=convergence.r_hat,
-            effective_size=convergence.effective_size,
-            acceptance=accepted / n_steps,
-            prior_range_fb=grid.end_fb,
-        )
-        if converged:
+    for _ in range(chosen.maximum_blocks):
+        history += [step() for _ in range(chosen.block_steps)]
+        estimate = _estimate(np.stack(history, axis=1), grid, settings.confidence_level)
+        if estimate.meets(chosen):
             break
-    return limit, tail
+    converged = estimate.meets(chosen)
+    limit = BayesianLimit(
+        status=Status.OK if converged else Status.NOT_CONVERGED,
+        limit_fb=estimate.limit_fb if converged else None,
+        relative_error=estimate.relative_error,
+        r_hat=estimate.convergence.r_hat,
+        effective_size=estimate.convergence.effective_size,
+        acceptance=float(np.mean(acceptance)),
+        prior_range_fb=grid.end_fb,
+    )
+    return limit, estimate.tail

@@ -66,7 +66,7 @@ class PriorCoordinates:
         """Return which parameter points lie within the bounds of all fitted nuisance parameters."""
         likelihood = self.likelihood
         inside = (points >= likelihood.lower) & (points <= likelihood.upper)
-        return np.all(inside[:, likelihood.free], axis=1)
+        return np.asarray(inside[:, likelihood.free].all(axis=1), dtype=bool)
 
 
 def _gamma_quantile(shape: Floats, normal: Floats) -> Floats:

@@ -37,28 +37,31 @@ BLINDED_MEASUREMENT: Final = "blinded_asimov"
 OBSERVED_MEASUREMENT: Final = "observed"
 UNIFORM_SAMPLE: Final = "uniform"
 TRACKING: Final = "tracking"
+NEGLIGIBLE_SHAPE_CHANGE: Final = 1e-9
+"""Relative change of all bins below which a variation has no shape part."""
 _SCHEMA_VERSION: Final = "1.0.0"
 
 Modifier = dict[str, Any]
 
 
 class LimitedVariation(NamedTuple):
-    """A shape variation that was too large to be extrapolated to the guard range with positive yields."""
+    """A template variation too large for the guards, hence limited."""
 
     sample: str
     source: str
     n_bins: int
-    """Bins in which its size was limited."""
+    """Bins whose shape change was limited so that the yield stays positive within the guard range."""
+    yield_limited: bool
+    """Whether the change of the whole yield was limited."""
 
 
-class _ShapeVariation(NamedTuple):
-    """A variation as a change of the yield and a change of the shape at constant yield."""
+class _SplitVariation(NamedTuple):
+    """A variation as a change of the yield and a change of the shape at constant yield; (down, up) each."""
 
-    yield_down: float
-    yield_up: float
-    shape_down: Floats
-    shape_up: Floats
+    yield_ratios: tuple[float, float]
+    shapes: tuple[Floats, Floats]
     n_limited: int
+    yield_limited: bool
 
 
 def is_blinded(workspace: Mapping[str, Any]) -> bool:
@@ -123,13 +126,16 @@ def build_workspace(templates: MassPointTemplates, systematics: SystematicsSetti
 
 def limited_variations(templates: MassPointTemplates, systematics: SystematicsSettings) -> list[LimitedVariation]:
     """Return the shape variations that `build_workspace` limits to keep templates positive, for the run's report."""
-    scaled = {str(Process.SIGNAL): templates.signal} | {str(p): _scaled(templates, p) for p in templates.backgrounds}
-    return [
-        LimitedVariation(name, source, shape.n_limited)
-        for name, template in scaled.items()
-        for source in template.variations
-        if (shape := _split(template, source, systematics)) is not None and shape.n_limited
-    ]
+    scaled = {str(process): _scaled(templates, process) for process in templates.backgrounds}
+    scaled = {name: template for name, template in scaled.items() if template.nominal.any()}
+    scaled[str(Process.SIGNAL)] = _without_negative(templates.signal, 1.0)
+    found = []
+    for name, template in scaled.items():
+        for source in template.variations:
+            split = _split(template, source, systematics)
+            if split.n_limited or split.yield_limited:
+                found.append(LimitedVariation(name, source, split.n_limited, split.yield_limited))
+    return found
 
 
 def _check(templates: MassPointTemplates) -> None:
@@ -152,8 +158,10 @@ def _scaled(templates: MassPointTemplates, process: Process) -> Template:
 
     Negative sums of weights are fluctuations around a small yield; a Poisson rate cannot hold them.
     """
-    factor, _ = templates.scale_factors[process]
-    template = templates.backgrounds[process]
+    return _without_negative(templates.backgrounds[process], templates.scale_factors[process][0])
+
+
+def _without_negative(template: Template, factor: float) -> Template:
     variations = {
         source: (np.maximum(factor * down, 0.0), np.maximum(factor * up, 0.0))
         for source, (down, up) in template.variations.items()
@@ -162,24 +170,25 @@ def _scaled(templates: MassPointTemplates, process: Process) -> Template:
 
 
 def _signal_sample(templates: MassPointTemplates, systematics: SystematicsSettings) -> dict[str, Any]:
-    signal = templates.signal
-    clipped = Template(np.maximum(signal.nominal, 0.0), signal.stat_error, signal.variations)
+    signal = _without_negative(templates.signal, 1.0)
     modifiers: list[Modifier] = [
         {"name": POI_NAME, "type": "normfactor", "data": None},
         _normsys("classifier_efficiency", systematics.classifier_efficiency_relative, systematics),
-        *_simulation_modifiers(clipped, systematics, "mc_statistics_signal"),
+        *_simulation_modifiers(signal, systematics, "mc_statistics_signal"),
     ]
-    return {"name": str(Process.SIGNAL), "data": _numbers(clipped.nominal), "modifiers": modifiers}
+    return {"name": str(Process.SIGNAL), "data": _numbers(signal.nominal), "modifiers": modifiers}
 
 
 def _background_sample(
     templates: MassPointTemplates, process: Process, systematics: SystematicsSettings
 ) -> dict[str, Any]:
     template = _scaled(templates, process)
-    modifiers = [
-        _normsys(f"scale_factor_{process}", templates.scale_factors[process][1], systematics),
-        *_simulation_modifiers(template, systematics, "mc_statistics"),
-    ]
+    modifiers: list[Modifier] = []
+    if template.nominal.any():
+        modifiers = [
+            _normsys(f"scale_factor_{process}", templates.scale_factors[process][1], systematics),
+            *_simulation_modifiers(template, systematics, "mc_statistics"),
+        ]
     return {"name": str(process), "data": _numbers(template.nominal), "modifiers": modifiers}
 
 
@@ -190,12 +199,11 @@ def _simulation_modifiers(template: Template, systematics: SystematicsSettings, 
         relative = systematics.tracking_relative_per_track * systematics.n_tracks
         modifiers.append(_normsys(TRACKING, relative, systematics))
     for source in template.variations:
-        shape = _split(template, source, systematics)
-        if shape is None:
-            continue
-        modifiers.append({"name": source, "type": "normsys", "data": {"lo": shape.yield_down, "hi": shape.yield_up}})
-        if not (np.allclose(shape.shape_down, template.nominal) and np.allclose(shape.shape_up, template.nominal)):
-            histograms = {"lo_data": _numbers(shape.shape_down), "hi_data": _numbers(shape.shape_up)}
+        split = _split(template, source, systematics)
+        low, high = split.yield_ratios
+        modifiers.append({"name": source, "type": "normsys", "data": {"lo": low, "hi": high}})
+        if not np.allclose(split.shapes, template.nominal, rtol=NEGLIGIBLE_SHAPE_CHANGE, atol=0.0):
+            histograms = dict(zip(("lo_data", "hi_data"), map(_numbers, split.shapes), strict=True))
             modifiers.append({"name": source, "type": "histosys", "data": histograms})
     # Where nothing was simulated there is no yield whose uncertainty could be scaled.
     error = np.where(template.nominal > 0, template.stat_error, 0.0)
@@ -203,21 +211,27 @@ def _simulation_modifiers(template: Template, systematics: SystematicsSettings, 
     return modifiers
 
 
-def _split(template: Template, source: str, systematics: SystematicsSettings) -> _ShapeVariation | None:
-    """Split a variation into yield and shape; None if the sample or a varied yield is empty."""
-    down, up = template.variations[source]
-    nominal = template.nominal
-    total = float(nominal.sum())
-    if total <= 0 or down.sum() <= 0 or up.sum() <= 0:
-        return None
-    lowest = 1.0 - systematics.largest_symmetric_relative
-    ratio_down, ratio_up = (float(np.clip(v.sum() / total, lowest, 1.0 / lowest)) for v in (down, up))
-    # The shape is extrapolated linearly, so this is the largest change with a positive yield at the guard's end.
+def _split(template: Template, source: str, systematics: SystematicsSettings) -> _SplitVariation:
+    """Split a variation of a template with positive yield into the change of its yield and of its shape."""
+    nominal, total = template.nominal, float(template.nominal.sum())
+    varied = template.variations[source]
+    ratios = [float(counts.sum()) / total for counts in varied]
+    largest_ratio = systematics.largest_yield_change
+    kept_ratios = [float(np.clip(ratio, 1.0 / largest_ratio, largest_ratio)) for ratio in ratios]
+    # Shapes are extrapolated linearly, so this is the largest change with a positive yield at the guard's end.
     largest = (1.0 - systematics.guard_margin) / systematics.guard_sigma * nominal
-    changes = [varied * (total / varied.sum()) - nominal for varied in (down, up)]
-    limited = [np.clip(change, -largest, largest) for change in changes]
-    n_limited = int(np.any([change != kept for change, kept in zip(changes, limited, strict=True)], axis=0).sum())
-    return _ShapeVariation(ratio_down, ratio_up, nominal + limited[0], nominal + limited[1], n_limited)
+    changes = [
+        counts / ratio - nominal if ratio > 0 else np.zeros_like(nominal)
+        for counts, ratio in zip(varied, ratios, strict=True)
+    ]
+    kept = [np.clip(change, -largest, largest) for change in changes]
+    limited = np.any([~np.isclose(*pair, rtol=1e-9, atol=0.0) for pair in zip(changes, kept, strict=True)], axis=0)
+    return _SplitVariation(
+        yield_ratios=(kept_ratios[0], kept_ratios[1]),
+        shapes=(nominal + kept[0], nominal + kept[1]),
+        n_limited=int(limited.sum()),
+        yield_limited=kept_ratios != ratios,
+    )
 
 
 def _normsys(name: str, relative: float, systematics: SystematicsSettings) -> Modifier:

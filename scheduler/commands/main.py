@@ -14,7 +14,7 @@ from typing import Annotated, Final
 import typer
 
 from models.errors import LeptophileError, UsageError
-from scheduler.commands import config, run, steps, theory
+from scheduler.commands import config, limits, run, steps, theory
 
 _DEBUG: Final = "--debug"
 _FAILED: Final = 1
@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 steps.add_to(app)
 app.command(name="run")(run.run)
+app.command(name="limits")(limits.limits)
 app.command(name="theory")(theory.theory)
 app.add_typer(config.app, name="config")
 
