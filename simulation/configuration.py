@@ -218,6 +218,8 @@ class ProductionConfig(Settings):
     """Equivalent luminosity of each background's Monte Carlo over that of the pseudo-data."""
     events_per_file: PositiveInt = 100_000
     """Generated events in a file of Monte Carlo: one task, a matter of ten seconds at Pythia's speed."""
+    lepton_pairs_per_file: PositiveInt = 1_000_000
+    """The same for Bhabha and μ⁺μ⁻ events, of which few pass the skim."""
     data_luminosity_per_file_fb: PositiveFloat = 0.02
     """Luminosity of one file of pseudo-data."""
     batch_events: PositiveInt = 20_000

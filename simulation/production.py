@@ -15,7 +15,6 @@ from processors.sample import SampleMetadata
 from simulation.backgrounds import background_cross_section, background_events, batch_sizes
 from simulation.beams import beam_four_momentum, sqrt_s_gev, to_laboratory
 from simulation.configuration import SimulationConfig
-from simulation.detector.detected import DetectedEvents
 from simulation.detector.material import convert_photons
 from simulation.detector.response import reconstruct
 from simulation.generated import GeneratedEvents
@@ -92,10 +91,10 @@ def produce(task: ProductionTask, config: SimulationConfig, library_folder: Path
     else:
         rng = generators[0]
         skimmed = _skim(_monte_carlo_events(task, library, config, rng), config, rng)
-    detected = reconstruct(skimmed.events, skimmed.interaction_point_mm, detector, config.detector)
     metadata = _metadata(task, skimmed, config)
     path = folder / task.file_name
-    write_ntuple(path, _columns(task, skimmed, detected, config), metadata)
+    columns = _event_columns(task, skimmed, config) | _detector_columns(task, skimmed, config, detector)
+    write_ntuple(path, columns, metadata)
     return ProducedFile(path, metadata, skimmed.events.n_events)
 
 
@@ -187,21 +186,30 @@ def _metadata(task: ProductionTask, skimmed: _Skimmed, config: SimulationConfig)
     )
 
 
-def _columns(
-    task: ProductionTask, skimmed: _Skimmed, detected: DetectedEvents, config: SimulationConfig
-) -> dict[str, NDArray[Any]]:
-    """Return every branch of the ntuple."""
+def _event_columns(task: ProductionTask, skimmed: _Skimmed, config: SimulationConfig) -> dict[str, NDArray[Any]]:
+    """Return the branches with one number an event."""
     n = skimmed.events.n_events
-    is_data = task.process is Process.DATA
     numbers = {"experiment": config.production.experiment, "run": task.run, "production": task.production}
     beam = dict(zip(("beam_px", "beam_py", "beam_pz", "beam_E"), beam_four_momentum(config.beams), strict=True))
-    point = dict(zip(("ip_x", "ip_y", "ip_z"), skimmed.interaction_point_mm.T, strict=True))
     return {
         **{name: np.full(n, number, dtype=np.int32) for name, number in numbers.items()},
         "event": np.arange(n, dtype=np.int32),
         **{name: np.full(n, value) for name, value in beam.items()},
-        **point,
+        **dict(zip(("ip_x", "ip_y", "ip_z"), skimmed.interaction_point_mm.T, strict=True)),
         "weight": skimmed.events.weight,
-        "is_data": np.full(n, is_data),
-        **detected.columns(truth=not is_data),
+        "is_data": np.full(n, task.process is Process.DATA),
     }
+
+
+def _detector_columns(
+    task: ProductionTask, skimmed: _Skimmed, config: SimulationConfig, rng: np.random.Generator
+) -> dict[str, NDArray[Any]]:
+    """Return the branches of the collections; a batch of events at a time goes through the detector."""
+    n, batch = skimmed.events.n_events, config.production.batch_events
+    parts = []
+    for start in range(0, max(n, 1), batch):
+        events = np.arange(start, min(start + batch, n))
+        points = skimmed.interaction_point_mm[events]
+        detected = reconstruct(skimmed.events.take(events), points, rng, config.detector)
+        parts.append(detected.columns(truth=task.process is not Process.DATA))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

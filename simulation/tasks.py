@@ -152,7 +152,9 @@ def _samples(config: SimulationConfig) -> Iterator[tuple[str, Process, SignalPoi
     for process, ratio in production.mc_luminosity_ratio.items():
         luminosity_fb = ratio * production.data_luminosity_fb
         n_events = ceil(luminosity_fb * background_cross_section(process, config).value_fb)
-        yield process.value, process, None, _even_parts(n_events, production.events_per_file)
+        lepton_pairs = process in (Process.BHABHA, Process.DIMUON)
+        per_file = production.lepton_pairs_per_file if lepton_pairs else production.events_per_file
+        yield process.value, process, None, _even_parts(n_events, per_file)
     for channel, grid in config.signal.items():
         for mass in grid.masses_gev:
             for ctau in grid.lifetimes_mm(mass):
