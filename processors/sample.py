@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import lzma
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+import cramjam
 import uproot
 from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
@@ -15,7 +19,19 @@ from models.search import Channel, Process
 from models.settings import Settings
 from processors.ntuple import METADATA_KEY
 
-UNREADABLE = (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, uproot.DeserializationError)
+UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    EOFError,
+    lzma.LZMAError,
+    struct.error,
+    zlib.error,
+    cramjam.DecompressionError,
+    uproot.DeserializationError,
+)
 """What uproot raises on a file that is missing, truncated, empty or not ROOT."""
 
 

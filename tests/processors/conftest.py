@@ -9,22 +9,34 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
+from coffea.nanoevents import NanoEventsFactory
 from numpy.typing import NDArray
 
 from models.constants import ELECTRON_MASS_GEV, MUON_MASS_GEV, PION_MASS_GEV
 from models.helix import helix_from_vertex
 from models.kinematics import boost_from_rest_frame, with_mass
 from models.search import PHI_PDG
-from processors.ntuple import COLLECTIONS, COVARIANCE_INDICES, EVENT_BRANCHES, GEN, HELIX_PARAMETERS, PI0, TREE_NAME
+from processors.belle_schema import BelleSchema
+from processors.chunk import Chunk
+from processors.ntuple import (
+    COLLECTIONS,
+    COVARIANCE_INDICES,
+    CROSS_REFERENCES,
+    EVENT_BRANCHES,
+    GEN,
+    HELIX_PARAMETERS,
+    PI0,
+    TREE_NAME,
+)
 from processors.ntuple_writer import write_ntuple
-from processors.sample import SampleMetadata
+from processors.sample import SampleMetadata, read_sample_metadata
 
 N_EVENTS = 25
 
 
 @pytest.fixture
 def columns() -> dict[str, NDArray[Any]]:
-    """Every branch of the table filled with random numbers of its kind; indices are 0 or 1."""
+    """Every branch of the table filled with random numbers of its kind; indices are 0 or 1, or −1 for want of those."""
     rng = np.random.default_rng(5)
 
     def random(dtype: str, size: int) -> NDArray[Any]:
@@ -39,6 +51,9 @@ def columns() -> dict[str, NDArray[Any]]:
         flat |= {
             f"{collection.name}_{branch.name}": random(branch.dtype, counts.sum()) for branch in collection.branches
         }
+    for name, target in CROSS_REFERENCES.items():
+        last = np.repeat(flat[f"n{target}"], flat[f"n{name.split('_')[0]}"]) - 1
+        flat[name] = np.minimum(flat[name], last)
     return flat
 
 
@@ -203,6 +218,22 @@ class ToyNtuples:
         write_ntuple(path, columns, toy_metadata(sample, len(events), is_data=is_data))
         return path
 
+    @staticmethod
+    def events(path: Path) -> ak.Array:
+        """Return all entries of a file with the metadata that coffea's runner attaches."""
+        n_events = uproot.open(path)[TREE_NAME].num_entries
+        entries = {"dataset": path.parent.name, "filename": str(path), "entrystart": 0, "entrystop": n_events}
+        return NanoEventsFactory.from_root(
+            {str(path): TREE_NAME},
+            mode="virtual",
+            schemaclass=BelleSchema,
+            metadata=entries | read_sample_metadata(path).model_dump(mode="json"),
+        ).events()
+
+    def chunk(self, path: Path) -> Chunk:
+        """Return all entries of a file as the selection reads them."""
+        return Chunk(self.events(path))
+
     def write_spoiled(self, columns: dict[str, NDArray[Any]], sample: str = "tautau", tree: str = TREE_NAME) -> Path:
         """Write columns as they are, whatever they hold: the ntuple writer would refuse."""
         path = self.folder / sample / f"{sample}_000.root"
@@ -226,3 +257,9 @@ class ToyNtuples:
 def toy_ntuples(tmp_path: Path) -> ToyNtuples:
     """Hand-made events and their ntuples."""
     return ToyNtuples(tmp_path / "ntuples")
+
+
+@pytest.fixture(scope="session")
+def toys() -> type[ToyNtuples]:
+    """The class behind `toy_ntuples`, for fixtures that outlive a test."""
+    return ToyNtuples
