@@ -15,7 +15,7 @@ from coffea.nanoevents.util import concat
 from models.constants import PION_MASS_GEV
 from models.errors import BadInputError
 from processors import belle_behaviour
-from processors.ntuple import COLLECTIONS, EVENT_BRANCHES, PI0, TRACK, Collection
+from processors.ntuple import COLLECTIONS, CROSS_REFERENCES, EVENT_BRANCHES, PI0, TRACK, Collection
 
 Form = dict[str, Any]
 """An awkward form as a dictionary, the language that coffea schemas are written in."""
@@ -27,14 +27,6 @@ OPTIONAL_COLLECTIONS: Final = frozenset(
 
 EVENT_VECTORS: Final = {"ip": "ThreeVector", "beam": "LorentzVector"}
 """Event branches ``<name>_<component>`` that are shown as one vector, and its behaviour."""
-
-CROSS_REFERENCES: Final = {
-    "Track_gen": "Gen",
-    "Gen_mother": "Gen",
-    "Pi0_photon0": "Photon",
-    "Pi0_photon1": "Photon",
-}
-"""Branches that hold an index within the event, and the collection it points into."""
 
 
 class BelleSchema(BaseSchema):  # type: ignore[misc]  # coffea is untyped

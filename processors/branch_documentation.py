@@ -10,8 +10,16 @@ from pathlib import Path
 from typing import Final
 
 from processors.atomic_file import atomic_path
-from processors.belle_schema import CROSS_REFERENCES, EVENT_VECTORS, OPTIONAL_COLLECTIONS
-from processors.ntuple import COLLECTIONS, EVENT_BRANCHES, METADATA_KEY, TREE_NAME, Branch, Collection
+from processors.belle_schema import EVENT_VECTORS, OPTIONAL_COLLECTIONS
+from processors.ntuple import (
+    COLLECTIONS,
+    CROSS_REFERENCES,
+    EVENT_BRANCHES,
+    METADATA_KEY,
+    TREE_NAME,
+    Branch,
+    Collection,
+)
 from processors.sample import SampleMetadata
 
 DOCUMENT: Final = Path(__file__).parents[1] / "docs" / "branches.md"

@@ -144,3 +144,11 @@ GEN: Final = Collection(
 )
 
 COLLECTIONS: Final = (TRACK, PHOTON, PI0, GEN)
+
+CROSS_REFERENCES: Final = {
+    "Track_gen": "Gen",
+    "Gen_mother": "Gen",
+    "Pi0_photon0": "Photon",
+    "Pi0_photon1": "Photon",
+}
+"""Branches that hold an index within the event, −1 for none, and the collection it points into."""

@@ -33,6 +33,8 @@ def columns(columns):
     columns["nPhoton"] = np.full_like(counts, 2)
     for name in ("px", "py", "pz", "E", "E9E25"):
         columns[f"Photon_{name}"] = rng.normal(size=2 * len(counts))
+    columns["Pi0_photon0"] = np.zeros(columns["nPi0"].sum(), dtype=int)
+    columns["Pi0_photon1"] = np.ones_like(columns["Pi0_photon0"])
     return columns
 
 

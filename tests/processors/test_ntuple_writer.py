@@ -65,6 +65,12 @@ def test_no_events_make_an_empty_tree(tmp_path, columns, tautau_metadata):
         ("is_data", lambda a: a.astype(int), "'is_data' holds int64, expected bool"),
         ("Track_charge", lambda a: a + 127 * (np.arange(len(a)) == 3) + 1, r"'Track_charge' holds 12\d at entry 3"),
         ("Gen_E", lambda a: np.where(np.arange(len(a)) == 4, np.nan, a), "'Gen_E' holds nan at entry 4"),
+        (
+            "Track_gen",
+            lambda a: a + 6 * (np.arange(len(a)) == 5),
+            r"'Track_gen' points to Gen \d at entry 5, out of range",
+        ),
+        ("Pi0_photon1", lambda a: np.full_like(a, -2), "'Pi0_photon1' points to Photon -2 at entry 0"),
         ("Photon_E", lambda a: np.where(np.arange(len(a)) == 2, 1e39, a), r"'Photon_E' holds 1e\+39 at entry 2"),
     ],
 )
