@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, Final, NamedTuple, TypedDict
 
 import awkward as ak
 import numpy as np
@@ -85,35 +86,39 @@ def build_fileset(folder: str | Path, *, skip_bad_files: bool = False, map_files
         If there are no samples, a file is bad, an event occurs twice in a sample, or the files of a sample
         disagree about what they are.
     """
-    samples = sorted(entry for entry in Path(folder).glob("*") if entry.is_dir() and not entry.name.startswith("."))
-    if not samples:
+    folders = sorted(entry for entry in Path(folder).glob("*") if entry.is_dir() and not entry.name.startswith("."))
+    if not folders:
         raise BadInputError(f"{folder}: no samples; expected folders with ROOT files")
-    check = _check_or_skip if skip_bad_files else check_file
+    paths = [path for sample in folders for path in _ntuples(sample)]
     fileset: dict[str, DatasetSpec] = {}
     skipped: list[SkippedFile] = []
-    for sample in samples:
-        paths = sorted(path for path in sample.glob("*.root") if not path.name.startswith("."))
-        if not paths:
-            raise BadInputError(f"{sample}: a sample without ROOT files")
+    outcomes = map_files(_check_or_skip if skip_bad_files else check_file, paths)
+    for sample, of_sample in groupby(outcomes, key=lambda outcome: outcome.path.parent.name):
         good: list[CheckedFile] = []
-        for outcome in map_files(check, paths):
+        for outcome in of_sample:
             if isinstance(outcome, SkippedFile):
                 skipped.append(outcome)
-                continue
-            try:
-                _check_fits_sample(outcome, sample.name, good)
-            except BadInputError as error:
-                if not skip_bad_files:
-                    raise
-                skipped.append(_skipped(outcome.path, error, outcome.metadata))
             else:
                 good.append(outcome)
+        while (misfit := _find_misfit(good, sample)) is not None:
+            file, reason = misfit
+            if not skip_bad_files:
+                raise BadInputError(reason)
+            skipped.append(_skipped(file.path, reason, file.metadata))
+            good = [other for other in good if other is not file]
         if good:
-            fileset[sample.name] = DatasetSpec(
+            fileset[sample] = DatasetSpec(
                 files={str(file.path): TREE_NAME for file in good},
-                metadata=merge_metadata([file.metadata for file in good]).model_dump(mode="json"),
+                metadata=_merge_metadata([file.metadata for file in good]).model_dump(mode="json"),
             )
     return FilesetScan(fileset, tuple(skipped))
+
+
+def _ntuples(sample: Path) -> list[Path]:
+    paths = sorted(path for path in sample.glob("*.root") if not path.name.startswith("."))
+    if not paths:
+        raise BadInputError(f"{sample}: a sample without ROOT files")
+    return paths
 
 
 def check_file(path: Path) -> CheckedFile:
@@ -138,31 +143,16 @@ def check_file(path: Path) -> CheckedFile:
     return CheckedFile(path, metadata, identity)
 
 
-def merge_metadata(files: list[SampleMetadata]) -> SampleMetadata:
-    """Return the metadata of a sample from those of its files: counts, weights and luminosities add up.
+_SUMMED: Final = ("n_generated", "sum_weights", "sum_weights2", "equivalent_luminosity_fb")
+"""Sample metadata that add up over files; all others but the seed are the same in every file."""
 
-    Raises
-    ------
-    BadInputError
-        If the files disagree about anything but these and the seed.
-    """
-    first = files[0]
-    summed = ("n_generated", "sum_weights", "sum_weights2", "equivalent_luminosity_fb")
-    for file in files[1:]:
-        for name in sorted(SampleMetadata.model_fields.keys() - {*summed, "seed"}):
-            if getattr(file, name) != getattr(first, name):
-                values = f"{getattr(first, name)!r} and {getattr(file, name)!r}"
-                raise BadInputError(f"sample '{first.name}': its files disagree about {name}, {values}")
-    luminosities = [file.equivalent_luminosity_fb for file in files]
-    return first.model_copy(
-        update={
-            "n_generated": sum(file.n_generated for file in files),
-            "sum_weights": sum(file.sum_weights for file in files),
-            "sum_weights2": sum(file.sum_weights2 for file in files),
-            "equivalent_luminosity_fb": None if None in luminosities else sum(filter(None, luminosities)),
-            "seed": first.seed if len(files) == 1 else None,
-        }
-    )
+
+def _merge_metadata(files: list[SampleMetadata]) -> SampleMetadata:
+    sums: dict[str, float | None] = {}
+    for name in _SUMMED:
+        values = [getattr(file, name) for file in files]
+        sums[name] = None if None in values else sum(values)
+    return files[0].model_copy(update={**sums, "seed": files[0].seed if len(files) == 1 else None})
 
 
 def sample_metadata(metadata: Mapping[str, Any]) -> SampleMetadata:
@@ -178,25 +168,35 @@ def _check_or_skip(path: Path) -> CheckedFile | SkippedFile:
             metadata = read_sample_metadata(path)
         except BadInputError:
             metadata = None
-        return _skipped(path, error, metadata)
+        return _skipped(path, str(error), metadata)
 
 
-def _skipped(path: Path, error: BadInputError, metadata: SampleMetadata | None) -> SkippedFile:
+def _skipped(path: Path, reason: str, metadata: SampleMetadata | None) -> SkippedFile:
     if metadata is None:
-        return SkippedFile(path, str(error), None, None)
-    return SkippedFile(path, str(error), metadata.n_generated, metadata.equivalent_luminosity_fb)
+        return SkippedFile(path, reason, None, None)
+    return SkippedFile(path, reason, metadata.n_generated, metadata.equivalent_luminosity_fb)
 
 
-def _check_fits_sample(file: CheckedFile, sample: str, earlier: list[CheckedFile]) -> None:
-    if file.metadata.name != sample:
-        raise BadInputError(f"{file.path}: belongs to sample '{file.metadata.name}' but lies in folder '{sample}'")
-    if earlier:
-        merge_metadata([earlier[0].metadata, file.metadata])
-    for other in earlier:
-        repeated = np.isin(file.identity, other.identity)
-        if np.any(repeated):
-            entry = int(np.argmax(repeated))
-            raise BadInputError(f"{file.path}: the event at entry {entry} is also in {other.path}")
+def _find_misfit(files: list[CheckedFile], sample: str) -> tuple[CheckedFile, str] | None:
+    """Return the first file that does not belong with those before it, and why; None if all do."""
+    for file in files:
+        if file.metadata.name != sample:
+            return file, f"{file.path}: belongs to sample '{file.metadata.name}', lies in '{sample}'"
+        for name in sorted(SampleMetadata.model_fields.keys() - {*_SUMMED, "seed"}):
+            value, expected = getattr(file.metadata, name), getattr(files[0].metadata, name)
+            if value != expected:
+                return file, f"{file.path}: {name} is {value}, but {expected} in {files[0].path}"
+    if not files:
+        return None
+    identity = np.concatenate([file.identity for file in files])
+    duplicate = first_duplicate(identity)
+    if duplicate is None:
+        return None
+    offsets = np.cumsum([0, *(len(file.identity) for file in files)])
+    first = int(np.argmax(identity == identity[duplicate]))
+    index, original = (int(np.searchsorted(offsets, entry, side="right")) - 1 for entry in (duplicate, first))
+    where = f"entry {duplicate - offsets[index]} repeats {describe_identity(identity[duplicate])}"
+    return files[index], f"{files[index].path}: {where} of {files[original].path}"
 
 
 def _tree(path: Path, file: uproot.ReadOnlyDirectory) -> uproot.TTree:

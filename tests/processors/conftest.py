@@ -183,13 +183,13 @@ def toy_columns(events: Sequence[ToyEvent], first_event: int = 0) -> dict[str, N
     return columns
 
 
-def toy_metadata(name: str, n_events: int, *, is_data: bool = False) -> SampleMetadata:
+def toy_metadata(name: str, n_events: int, *, is_data: bool = False, cross_section_fb: float = 919e3) -> SampleMetadata:
     """Return metadata of a toy file."""
     return SampleMetadata(
         name=name,
         process="data" if is_data else "tautau",
         is_data=is_data,
-        cross_section_fb=None if is_data else 919e3,
+        cross_section_fb=None if is_data else cross_section_fb,
         n_generated=n_events,
         sum_weights=float(n_events),
         sum_weights2=float(n_events),
@@ -209,13 +209,21 @@ class ToyNtuples:
         self.folder = folder
 
     def write(
-        self, events: Sequence[ToyEvent], sample: str = "tautau", number: int = 0, *, is_data: bool = False
+        self,
+        events: Sequence[ToyEvent],
+        sample: str = "tautau",
+        number: int = 0,
+        *,
+        is_data: bool = False,
+        cross_section_fb: float = 919e3,
     ) -> Path:
         """Write one file; files of different number hold different event numbers."""
         columns = toy_columns(events, first_event=1000 * number)
         columns["is_data"][:] = is_data
         path = self.folder / sample / f"{sample}_{number:03d}.root"
-        write_ntuple(path, columns, toy_metadata(sample, len(events), is_data=is_data))
+        write_ntuple(
+            path, columns, toy_metadata(sample, len(events), is_data=is_data, cross_section_fb=cross_section_fb)
+        )
         return path
 
     @staticmethod

@@ -103,7 +103,18 @@ def test_a_copied_file_is_named(toy_ntuples, events):
     path = toy_ntuples.write(events)
     copy = path.with_name("tautau_001.root")
     copy.write_bytes(path.read_bytes())
-    with pytest.raises(BadInputError, match=r"tautau_001\.root: the event at entry 0 is also in .*tautau_000\.root"):
+    with pytest.raises(
+        BadInputError, match=r"tautau_001\.root: entry 0 repeats experiment 31, .* of .*tautau_000\.root"
+    ):
+        build_fileset(toy_ntuples.folder)
+
+
+def test_files_that_disagree_about_their_sample_are_named(toy_ntuples, events):
+    toy_ntuples.write(events)
+    toy_ntuples.write(events, number=1, cross_section_fb=1.0)
+    with pytest.raises(
+        BadInputError, match=r"tautau_001\.root: cross_section_fb is 1\.0, but 919000\.0 in .*tautau_000"
+    ):
         build_fileset(toy_ntuples.folder)
 
 
@@ -119,7 +130,7 @@ def test_a_file_in_the_wrong_folder_is_named(toy_ntuples, events):
     elsewhere.parent.mkdir()
     path.rename(elsewhere)
     path.parent.rmdir()
-    with pytest.raises(BadInputError, match="belongs to sample 'tautau' but lies in folder 'qqbar'"):
+    with pytest.raises(BadInputError, match=r"tautau_000\.root: belongs to sample 'tautau', lies in 'qqbar'"):
         build_fileset(toy_ntuples.folder)
 
 
