@@ -58,7 +58,7 @@ class SearchHistograms:
     signal_region: hist.Hist
     """process × variation × mass (atomic bins of all fits); holds data only when unblinded."""
     signal: hist.Hist
-    """region × sample × mass (display bins) of each signal sample, for σ·B = 1 fb."""
+    """region × dataset (sample name) × mass (display bins) of each signal sample, for σ·B = 1 fb."""
 
     def __add__(self, other: "SearchHistograms") -> "SearchHistograms":
         return SearchHistograms(
@@ -106,7 +106,7 @@ def empty_histograms(
         ),
         signal=hist.Hist(
             hist.axis.StrCategory([*regions, SIGNAL_REGION], name="region"),
-            hist.axis.StrCategory([], growth=True, name="sample"),
+            hist.axis.StrCategory([], growth=True, name="dataset"),
             display,
             storage=hist.storage.Weight(),
         ),
@@ -162,7 +162,7 @@ def fill_signal(
     """Count the candidates of one signal sample in every region; arguments as in `fill_component`."""
     for region in histograms.signal.axes["region"]:
         rows = regions.masks[region]
-        histograms.signal.fill(region=region, sample=sample, mass=mass_gev[rows], weight=weight[rows])
+        histograms.signal.fill(region=region, dataset=sample, mass=mass_gev[rows], weight=weight[rows])
 
 
 def component(

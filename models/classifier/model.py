@@ -4,6 +4,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import xgboost
@@ -26,6 +28,11 @@ class Classifier:
     """One xgboost model per fold."""
     seed: int
     """Seed of the fold hash."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the models as bytes, which a worker turns into models once and not for every chunk."""
+        raw = tuple(bytes(booster.save_raw(raw_format="ubj")) for booster in self.boosters)
+        return _from_raw, (self.channel, self.features, self.classes, raw, self.seed)
 
     @property
     def n_folds(self) -> int:
@@ -101,3 +108,11 @@ class Classifier:
         finite = np.isfinite(features).all(axis=0)
         if not finite.all():
             raise ClassifierError(f"feature {self.features[int(np.argmin(finite))]} is not finite for some candidates")
+
+
+@lru_cache(maxsize=4)
+def _from_raw(
+    channel: Channel, features: tuple[str, ...], classes: tuple[Process, ...], raw: tuple[bytes, ...], seed: int
+) -> Classifier:
+    boosters = tuple(xgboost.Booster({"nthread": 1}, model_file=bytearray(model)) for model in raw)
+    return Classifier(channel, features, classes, boosters, seed)

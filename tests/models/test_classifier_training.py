@@ -1,5 +1,7 @@
 """The classifier's contract, on toy classes whose optimal separation is known."""
 
+import pickle
+
 import numpy as np
 import pytest
 from scipy.stats import ks_2samp, norm
@@ -181,6 +183,16 @@ def test_saved_models_return_the_same_scores_and_check_their_features(data, resu
         load_classifier(tmp_path)
     with pytest.raises(ClassifierError, match="is the classifier trained"):
         load_classifier(tmp_path / "nothing")
+
+
+def test_pickled_models_return_the_same_scores_and_are_loaded_once(data, result):
+    pickled = pickle.dumps(result.classifier)
+    copy = pickle.loads(pickled)
+    assert copy.fingerprint == result.classifier.fingerprint
+    np.testing.assert_array_equal(
+        copy.scores(data.features, data.fold), result.classifier.scores(data.features, data.fold)
+    )
+    assert pickle.loads(pickled) is copy
 
 
 def test_unusable_features_are_named(result):
