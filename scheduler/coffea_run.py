@@ -47,6 +47,7 @@ class AccountingExecutor(DaskExecutor):  # type: ignore[misc]
     tasks: TaskSettings | None = None
     terminal: Terminal | None = None
     label: str = ""
+    entries: str = ""
 
     def __call__(
         self,
@@ -64,11 +65,11 @@ class AccountingExecutor(DaskExecutor):  # type: ignore[misc]
             # One copy of the processor per worker instead of one per chunk.
             processor = self.client.submit(_identity, self.heavy_input)
             work = [(item, processor) for item in items]
-        counts_events = self.heavy_input is not None
+        counts_entries = self.heavy_input is not None
         with self.terminal.progress(
-            self.label if counts_events else f"{self.label}: looking at files",
+            self.label if counts_entries else f"{self.label}: looking at files",
             sum(_n_entries(task) for task in work),
-            "events" if counts_events else "files",
+            self.entries if counts_entries else "files",
         ) as advance:
             outcomes = run_tasks(
                 self.client,
@@ -79,7 +80,7 @@ class AccountingExecutor(DaskExecutor):  # type: ignore[misc]
                 settings=self.tasks,
                 advance=advance,
             )
-        raise_failures(outcomes.failures, "chunks" if counts_events else "files", self.tasks)
+        raise_failures(outcomes.failures, "chunks" if counts_entries else "files", self.tasks)
         futures: list[Any] = list(outcomes.futures)
         while len(futures) > 1:
             groups = [futures[i : i + self.treereduction] for i in range(0, len(futures), self.treereduction)]
@@ -94,6 +95,7 @@ def run_processor(
     *,
     schema: type[BaseSchema],
     label: str,
+    unit: str,
     terminal: Terminal,
     chunks: ChunkSettings,
     tasks: TaskSettings,
@@ -111,8 +113,8 @@ def run_processor(
         Called with the events of each chunk.
     schema
         NanoEvents schema of the files.
-    label
-        What is being done, for the progress display.
+    label, unit
+        What is being done and the plural noun of an entry, for the progress display.
     terminal
         Where progress is shown.
     chunks, tasks
@@ -139,6 +141,7 @@ def run_processor(
         tasks=tasks,
         terminal=terminal,
         label=label,
+        entries=unit,
     )
     runner = Runner(
         executor=executor,

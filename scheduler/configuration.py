@@ -18,8 +18,10 @@ from models.normalisation import NormalisationSettings
 from models.scan_grid import ScanSettings
 from models.settings import Settings
 from models.signal_shape import SignalShapeSettings
+from models.thresholds import ThresholdSettings
 from processors.configuration import CandidateSettings
 from processors.regions import RegionSettings
+from processors.template_builder import TemplateSettings
 from scheduler.chunks import ChunkSettings
 from scheduler.clusters import ClusterSettings
 from scheduler.progress import ProgressSettings
@@ -55,7 +57,9 @@ class AnalysisConfig(Settings):
     regions: RegionSettings = RegionSettings()
     normalisation: NormalisationSettings = NormalisationSettings()
     signal_shape: SignalShapeSettings = SignalShapeSettings()
+    thresholds: ThresholdSettings = ThresholdSettings()
     scan: ScanSettings = ScanSettings()
+    templates: TemplateSettings = TemplateSettings()
     systematics: SystematicsSettings = SystematicsSettings()
     inference: InferenceSettings = InferenceSettings()
     report: ReportSettings = ReportSettings()

@@ -45,18 +45,36 @@ class LimitRow(Settings):
     status: str
 
 
+class LifetimeLimit(Settings):
+    """Cross-section limits at one mass and decay length of φ."""
+
+    channel: str
+    m_phi_gev: float
+    ctau_mm: float
+    """Proper decay length, zero for prompt."""
+    xsec_ul_mh_fb: float | None
+    xsec_exp_m2_fb: float | None
+    xsec_exp_m1_fb: float | None
+    xsec_exp_0_fb: float | None
+    xsec_exp_p1_fb: float | None
+    xsec_exp_p2_fb: float | None
+    status: str
+
+
 COLUMNS = tuple(LimitRow.model_fields)
 
 
 def write_limits(rows: Sequence[LimitRow], csv_path: Path, json_path: Path) -> None:
     """Write the table as CSV and as a JSON list of objects, ordered by channel and mass."""
     ordered = sorted(rows, key=lambda row: (row.channel, row.m_phi_gev))
-    with csv_path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, fieldnames=COLUMNS)
-        writer.writeheader()
-        for row in ordered:
-            writer.writerow({name: "" if value is None else value for name, value in row.model_dump().items()})
+    _write_csv(csv_path, COLUMNS, ordered)
     json_path.write_text(json.dumps([row.model_dump() for row in ordered], indent=1, allow_nan=False), encoding="utf-8")
+
+
+def write_lifetime_limits(limits: Sequence[LifetimeLimit], path: Path) -> None:
+    """Write limits by decay length as CSV, ordered by channel, mass and decay length."""
+    ordered = sorted(limits, key=lambda limit: (limit.channel, limit.m_phi_gev, limit.ctau_mm))
+    _write_csv(path, tuple(LifetimeLimit.model_fields), ordered)
 
 
 def read_limits(csv_path: Path) -> list[LimitRow]:
@@ -83,3 +101,11 @@ def read_limits(csv_path: Path) -> list[LimitRow]:
 def column(rows: Sequence[LimitRow], name: str) -> NDArray[np.float64]:
     """Return one numeric column, NaN where it is empty, shape (n_rows,)."""
     return np.array([np.nan if (value := getattr(row, name)) is None else value for row in rows], dtype=np.float64)
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Settings]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, fieldnames=columns)
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({name: "" if value is None else value for name, value in row.model_dump().items()})

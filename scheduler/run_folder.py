@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.search import Channel
+from models.search import Channel, Search
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,30 @@ class RunFolder:
         """Trained models and their evaluation, one folder a channel."""
         return self.path / "classifier"
 
+    def classifier_of(self, channel: Channel) -> Path:
+        """Return the folder of a channel's models."""
+        return self.classifier / channel
+
+    def evaluation(self, channel: Channel) -> Path:
+        """Return the file of a classifier's evaluation (`models.classifier.evaluation.Evaluation`)."""
+        return self.classifier_of(channel) / "evaluation.json"
+
     @property
     def histograms(self) -> Path:
-        """Histograms per search, region, sample and variation."""
+        """Histograms, signal models and signal-region thresholds."""
         return self.path / "histograms"
+
+    def histogram(self, search: Search) -> Path:
+        """Return the file of a search's histograms (`processors.histograms.load_histograms`)."""
+        return self.histograms / f"{search}.zip"
+
+    def signal_models(self, search: Search) -> Path:
+        """Return the file of a search's signal models (`processors.signal_files.load_signal_models`)."""
+        return self.histograms / f"signal_{search}.zip"
+
+    def threshold_scan(self, channel: Channel) -> Path:
+        """Return the file of the expected sensitivity against the threshold (`models.thresholds.ThresholdScan`)."""
+        return self.histograms / f"threshold_{channel}.json"
 
     @property
     def normalisation(self) -> Path:
@@ -74,14 +94,35 @@ class RunFolder:
         """pyhf workspaces, one a mass point."""
         return self.path / "workspaces"
 
-    def workspace(self, channel: Channel, m_phi_gev: float) -> Path:
-        """Return the file of one mass point's pyhf workspace."""
-        return self.workspaces / channel / f"m{m_phi_gev:.3f}.json"
+    def workspace(self, channel: Channel, m_phi_gev: float, ctau_mm: float = 0.0) -> Path:
+        """Return the file of one mass point's pyhf workspace, for a φ that flies with its cτ in the name."""
+        flight = f"_ctau{ctau_mm:g}" if ctau_mm > 0 else ""
+        return self.workspaces / channel / f"m{m_phi_gev:.3f}{flight}.json"
 
     @property
     def limits(self) -> Path:
-        """The limits table, ``limits.csv`` and ``limits.json``."""
+        """The limits table and what belongs to it."""
         return self.path / "limits"
+
+    @property
+    def limits_csv(self) -> Path:
+        """The limits table, one row a mass point."""
+        return self.limits / "limits.csv"
+
+    @property
+    def limits_json(self) -> Path:
+        """The same as JSON."""
+        return self.limits / "limits.json"
+
+    @property
+    def lifetime_limits(self) -> Path:
+        """Cross-section limits at every decay length of the mass points where φ flies, CSV."""
+        return self.limits / "lifetimes.csv"
+
+    @property
+    def global_significance(self) -> Path:
+        """Probability of the largest excess anywhere in the scan; absent while blinded."""
+        return self.limits / "global_significance.json"
 
     @property
     def report(self) -> Path:

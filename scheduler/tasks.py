@@ -203,7 +203,12 @@ def map_tasks(
     return list(client.gather(list(outcomes.futures)))
 
 
-def raise_failures(failures: Sequence[TaskFailure], what: str, settings: TaskSettings) -> None:
+def raise_failures(
+    failures: Sequence[TaskFailure],
+    what: str,
+    settings: TaskSettings,
+    error_type: type[IncompleteRunError] = IncompleteRunError,
+) -> None:
     """Fail with one sentence that names the failed tasks, if there are any.
 
     Parameters
@@ -214,6 +219,8 @@ def raise_failures(failures: Sequence[TaskFailure], what: str, settings: TaskSet
         Plural noun of what the tasks make.
     settings
         How many to name.
+    error_type
+        What is raised.
 
     Raises
     ------
@@ -223,7 +230,7 @@ def raise_failures(failures: Sequence[TaskFailure], what: str, settings: TaskSet
     if not failures:
         return
     listed = _shorten([f"{failure.task}: {failure.reason}" for failure in failures], settings.failures_shown)
-    error = IncompleteRunError(f"{len(failures)} {what} failed: {listed}")
+    error = error_type(f"{len(failures)} {what} failed: {listed}")
     for trace in dict.fromkeys(failure.trace for failure in failures if failure.trace):
         error.add_note(trace)
     raise error

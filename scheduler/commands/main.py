@@ -29,6 +29,7 @@ app = typer.Typer(
 steps.add_to(app)
 app.command(name="run")(run.run)
 app.command(name="limits")(limits.limits)
+app.command(name="limits")(limits.limits)
 app.command(name="theory")(theory.theory)
 app.add_typer(config.app, name="config")
 

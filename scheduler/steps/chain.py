@@ -76,6 +76,7 @@ HISTOGRAM: Final = Step(
     outputs=("histograms",),
     settings=lambda config: {
         "regions": config.regions,
+        "thresholds": config.thresholds,
         "scan": config.scan,
         "signal_shape": config.signal_shape,
         "luminosity_fb": config.inputs.luminosity_fb,
@@ -100,6 +101,7 @@ SCAN: Final = Step(
     settings=lambda config: {
         "seed": config.seed,
         "scan": config.scan,
+        "templates": config.templates,
         "systematics": config.systematics,
         "inference": config.inference,
     },

@@ -37,6 +37,7 @@ def execute(context: StepContext) -> None:
         CandidateProcessor(config.candidates, context.output.candidates),
         schema=BelleSchema,
         label="process",
+        unit="events",
         terminal=context.terminal,
         chunks=config.chunks,
         tasks=config.tasks,

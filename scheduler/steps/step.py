@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pydantic import JsonValue, ValidationError
 
+from models.errors import IncompleteRunError
 from models.settings import Settings
 from scheduler.code_identity import code_digest, library_versions
 from scheduler.provenance import code_revision, now, write_json
@@ -76,6 +77,10 @@ class Step:
         """Do it: call ``execute`` of the step's module."""
         implementation: StepModule = importlib.import_module(self.module)
         implementation.execute(context)
+
+
+class PartialResultError(IncompleteRunError):
+    """A step wrote all it could and some of what was asked for is missing: its outputs stay, but it is not done."""
 
 
 class StepRecord(Settings):
@@ -146,6 +151,11 @@ def execute(step: Step, context: StepContext, step_fingerprint: str) -> StepReco
         What it may use; `context.output` is replaced by the step's own unfinished folder.
     step_fingerprint
         Names the attempt: work left by an interrupted attempt with the same fingerprint is continued.
+
+    Raises
+    ------
+    PartialResultError
+        If the step could not do all of it; what it wrote is in the run folder.
     """
     run = context.run
     output = RunFolder(run.unfinished / f"{step.name}-{step_fingerprint[:16]}")
@@ -154,11 +164,17 @@ def execute(step: Step, context: StepContext, step_fingerprint: str) -> StepReco
             shutil.rmtree(stale)
     output.path.mkdir(parents=True, exist_ok=True)
     started, start = now(), time.monotonic()
-    step.execute(StepContext(context.config, run, output, context.client, context.terminal))
+    incomplete: PartialResultError | None = None
+    try:
+        step.execute(StepContext(context.config, run, output, context.client, context.terminal))
+    except PartialResultError as error:
+        incomplete = error
     _record_path(step, run).unlink(missing_ok=True)
     for name in step.outputs:
         _replace(output.path / name, run.path / name)
     shutil.rmtree(output.path)
+    if incomplete is not None:
+        raise incomplete
     record = StepRecord(
         step=step.name,
         fingerprint=step_fingerprint,

@@ -16,13 +16,12 @@ from processors.candidates import CandidateStore
 from processors.features import FEATURES
 from processors.sample import SampleMetadata
 from processors.training_sample import read_training_data
+from scheduler.run_folder import RunFolder
 from scheduler.sample_catalogue import read_catalogue
 from scheduler.tasks import map_tasks
 
 if TYPE_CHECKING:
     from scheduler.steps.step import StepContext
-
-EVALUATION_NAME = "evaluation.json"
 
 
 def execute(context: StepContext) -> None:
@@ -34,7 +33,7 @@ def execute(context: StepContext) -> None:
             candidates=context.run.candidates,
             samples=read_catalogue(context.run.samples).samples,
             settings=context.config.classifier,
-            folder=context.output.classifier,
+            output=context.output,
         ),
         list(Channel),
         describe=str,
@@ -50,16 +49,16 @@ def train_channel(
     candidates: Path,
     samples: Mapping[str, SampleMetadata],
     settings: ClassifierSettings,
-    folder: Path,
+    output: RunFolder,
 ) -> None:
-    """Train and evaluate one channel's classifier and write both to ``<folder>/<channel>``."""
+    """Train and evaluate one channel's classifier and write both."""
     data = read_training_data(CandidateStore(candidates), samples, channel, settings)
     trained = train_classifier(data, FEATURES[channel], channel, settings)
     evaluation = evaluate(trained.classifier, data, max_boost=settings.max_boost)
     save_classifier(
         trained.classifier,
-        folder / channel,
+        output.classifier_of(channel),
         best_rounds=trained.best_rounds,
         events_per_class=trained.events_per_class,
     )
-    (folder / channel / EVALUATION_NAME).write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    output.evaluation(channel).write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")

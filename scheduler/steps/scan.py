@@ -1,0 +1,109 @@
+"""The scan step: every mass point on a worker, then one table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from models.inference.look_elsewhere import global_significance
+from models.normalisation import ScaleFactors
+from models.scan_grid import MassPoint, ScanSettings, mass_points
+from models.search import Channel, Search
+from processors.histograms import load_histograms
+from processors.signal_files import load_signal_models
+from processors.template_builder import SearchTemplates, unpack_search
+from scheduler.limits_table import LimitRow, column, write_lifetime_limits, write_limits
+from scheduler.run_folder import RunFolder
+from scheduler.scan import PointOutcome, ScanInputs, scan_mass_point
+from scheduler.steps.step import PartialResultError
+from scheduler.tasks import TaskFailure, raise_failures, run_tasks
+
+if TYPE_CHECKING:
+    from scheduler.steps.step import StepContext
+
+_GAP: Final = 1.5
+"""Neighbouring mass points further apart than this many steps of the scan are not neighbours."""
+
+
+def execute(context: StepContext) -> None:
+    """Fit all mass points and write workspaces and limits, also when some points failed."""
+    config = context.config
+    points = mass_points(config.scan)
+    inputs = ScanInputs(
+        searches={search: _load(search, context.run) for search in sorted({point.search for point in points})},
+        scale_factors=ScaleFactors.model_validate_json(context.run.normalisation.read_bytes()),
+        scan=config.scan,
+        templates=config.templates,
+        systematics=config.systematics,
+        inference=config.inference,
+        seed=config.seed,
+        output=context.output,
+    )
+    outcomes, failures = _map_points(context, points, inputs)
+    rows = [outcome.row for outcome in outcomes]
+    context.output.limits.mkdir(exist_ok=True)
+    write_limits(rows, context.output.limits_csv, context.output.limits_json)
+    write_lifetime_limits(
+        [limit for outcome in outcomes for limit in outcome.lifetimes], context.output.lifetime_limits
+    )
+    _write_global_significance(rows, config.scan, context.output)
+    failures += [
+        TaskFailure(_label(outcome.row), outcome.row.status, "") for outcome in outcomes if not outcome.is_complete
+    ]
+    raise_failures(failures, f"of {len(points)} mass points", config.tasks, error_type=PartialResultError)
+
+
+def _load(search: Search, run: RunFolder) -> SearchTemplates:
+    histograms, manifest = load_histograms(run.histogram(search))
+    return unpack_search(histograms, manifest, load_signal_models(run.signal_models(search)))
+
+
+def _map_points(
+    context: StepContext, points: Sequence[MassPoint], inputs: ScanInputs
+) -> tuple[list[PointOutcome], list[TaskFailure]]:
+    client = context.client()
+    # One copy of the inputs per worker instead of one per mass point.
+    shared = client.scatter(inputs, broadcast=True)
+    with context.terminal.progress("scan", len(points), "mass points") as advance:
+        outcomes = run_tasks(
+            client,
+            _scan,
+            [(point, shared) for point in points],
+            describe=lambda task: task[0].label,
+            size=lambda _: 1.0,
+            settings=context.config.tasks,
+            advance=advance,
+        )
+    done = client.gather([future for future in outcomes.futures if future is not None])
+    return list(done), list(outcomes.failures)
+
+
+def _scan(task: tuple[MassPoint, ScanInputs]) -> PointOutcome:
+    return scan_mass_point(*task)
+
+
+def _label(row: LimitRow) -> str:
+    return f"{row.channel} m{row.m_phi_gev:.3f}"
+
+
+def _write_global_significance(rows: Sequence[LimitRow], scan: ScanSettings, output: RunFolder) -> None:
+    """Write the look-elsewhere result over all mass points that have a significance; nothing while blinded."""
+    ordered = sorted((row for row in rows if row.significance is not None), key=lambda r: (r.channel, r.m_phi_gev))
+    if not ordered:
+        return
+    significance, mass = column(ordered, "significance"), column(ordered, "m_phi_gev")
+    steps = {Channel.EE: scan.ee.step_gev, Channel.MUMU: scan.mumu.step_gev}
+    # A curve ends where the next point is of another channel or more than one step away: a veto, or a failed point.
+    ends = [
+        i + 1
+        for i in range(len(ordered) - 1)
+        if ordered[i + 1].channel != ordered[i].channel
+        or mass[i + 1] - mass[i] > _GAP * steps[Channel(ordered[i].channel)]
+    ]
+    result = global_significance(np.split(significance, ends))
+    strongest = ordered[result.strongest]
+    content = {"channel": strongest.channel, "m_phi_gev": strongest.m_phi_gev, **result._asdict()}
+    output.global_significance.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
