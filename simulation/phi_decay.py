@@ -9,9 +9,6 @@ from models.kinematics import boost_from_rest_frame, mass_of, unit_vector
 from models.search import Channel
 from simulation.generated import FINAL_STATE, GeneratedEvents, Particles
 
-PHI = 5_900_001
-"""PDG code of φ: none is assigned, so one from the range free for generators (PDG 2024, Monte Carlo numbering)."""
-
 
 def decay_phi(
     events: GeneratedEvents,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.search import Channel
+from models.search import PHI_PDG, Channel
 from simulation.configuration import NeutralPionDecayConfig
 from simulation.generated import GeneratedEvents
 from simulation.neutral_pion_decays import decay_neutral_pions
-from simulation.phi_decay import PHI, decay_phi
+from simulation.phi_decay import decay_phi
 from simulation.signal import SignalGenerator
 from simulation.tau_decays import decay_taus
 from simulation.tau_library import TAU, TauDecayLibrary
@@ -45,7 +45,7 @@ def signal_events(
     kinematics = generator.generate(n, rng)
     energy_first = np.stack([kinematics.p_tau_minus, kinematics.p_tau_plus, kinematics.p_phi], axis=1)
     momentum = np.roll(energy_first, -1, axis=2)
-    events = GeneratedEvents.from_table(np.tile(np.array([TAU, -TAU, PHI], dtype=np.int32), (n, 1)), momentum)
+    events = GeneratedEvents.from_table(np.tile(np.array([TAU, -TAU, PHI_PDG], dtype=np.int32), (n, 1)), momentum)
     helicity = np.column_stack([kinematics.helicity_tau_minus, kinematics.helicity_tau_plus]).astype(np.int64)
     # The φ decays first: its daughters then follow the τ's, before the many products of these.
     with_leptons = decay_phi(events, events.offsets[:-1] + 2, channel, ctau_mm, rng)

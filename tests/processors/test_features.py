@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from models.constants import ELECTRON_MASS_GEV, NEUTRAL_PION_MASS_GEV
 from models.kinematics import boost_to_rest_frame, invariant_mass, mass_of, with_mass
-from models.search import Channel, Search
+from models.search import PHI_PDG, Channel, Search
 from processors.candidate_table import lepton_flags, select_candidates, with_lepton_pair
 from processors.configuration import CandidateSettings, FeatureSettings, TrackSettings
 from processors.event_shapes import fox_wolfram_ratios, thrust
@@ -108,7 +108,7 @@ def test_the_true_candidate_needs_both_daughters_from_phi(candidates):
     events, found, _ = candidates
     mother = np.take_along_axis(events.truth.mother_pdg, found.daughters, axis=1)
     is_true = true_candidates(events.truth, found, Channel.EE)
-    assert_array_equal(is_true, (mother == 25).all(axis=1))
+    assert_array_equal(is_true, (mother == PHI_PDG).all(axis=1))
     assert is_true.any()
     assert not is_true.all()
     assert not true_candidates(events.truth, found, Channel.MUMU).any()
