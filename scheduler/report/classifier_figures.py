@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from models.classifier.evaluation import Evaluation
 from models.search import Process
+from models.thresholds import ThresholdScan
 from scheduler.report.limit_figures import CHANNEL_LABELS
 from scheduler.report.style import PROCESS_COLOURS, PROCESS_LABELS
 
@@ -60,4 +61,17 @@ def feature_importances(evaluation: Evaluation, n_shown: int = 15) -> Figure:
     axes.barh([name for name, _ in shown], [share for _, share in shown], color="#3f90da")
     axes.tick_params(axis="y", which="both", length=0)
     axes.set_xlabel(f"share of the total gain, {CHANNEL_LABELS[evaluation.channel]}")
+    return figure
+
+
+def threshold_scan(scan: ThresholdScan, label: str) -> Figure:
+    """Draw the expected sensitivity against the signal-score threshold, with the best and the published one."""
+    figure, axes = plt.subplots(figsize=(5.8, 4.4))
+    axes.plot(scan.thresholds, scan.figure_of_merit, color="#3f90da")
+    axes.axvline(scan.best, color="#bd1f01", linestyle="--", label=f"largest sensitivity, {scan.best:.3f}")
+    axes.axvline(scan.published, color="#555555", linestyle=":", label=f"published, {scan.published:g}")
+    axes.set_ylim(bottom=0.0)
+    axes.set_xlabel(f"signal-score threshold, {label}")
+    axes.set_ylabel("expected sensitivity [arbitrary units]")
+    axes.legend(loc="best")
     return figure

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import hist
 import numpy as np
 from numpy.typing import NDArray
 
+from models.scan_grid import sum_into_bins
 from models.search import BACKGROUNDS, Process
 from processors.histograms import Contents, SearchHistograms, component
 from processors.regions import SIGNAL_REGION
@@ -14,14 +16,17 @@ from processors.scoring import NOMINAL
 
 FloatArray = NDArray[np.float64]
 
+UNIFORM: Final = "uniform"
+"""Component of the fits that is uniform in mass, for processes the simulation lacks."""
+
 
 @dataclass(frozen=True)
 class Spectrum:
     """Expected and observed events in bins of m(ℓℓ), each array of shape (n_bins,)."""
 
     edges_gev: FloatArray
-    backgrounds: Mapping[Process, FloatArray]
-    """Component → events after its scale factor, smallest total first."""
+    backgrounds: Mapping[str, FloatArray]
+    """Component (a background `Process`, or `UNIFORM` in fits) → events, smallest total first."""
     uncertainty: FloatArray
     """Of the total background: simulation statistics, every systematic source and scale factors in quadrature."""
     data: FloatArray | None
@@ -57,7 +62,7 @@ def region_spectrum(
         Whether data of this region were left out when the histograms were filled.
     """
     spectra, place = _region(histograms, region)
-    nominal: dict[Process, FloatArray] = {}
+    nominal: dict[str, FloatArray] = {}
     variance = np.zeros(len(edges_gev) - 1)
     for process in BACKGROUNDS:
         counted = _counted(spectra, process, NOMINAL, place, edges_gev)
@@ -91,18 +96,6 @@ def systematic_sources(spectra: hist.Hist) -> list[str]:
     )
 
 
-def rebinned(values: FloatArray, fine_edges_gev: FloatArray, edges_gev: FloatArray) -> FloatArray:
-    """Return the contents of coarser bins whose edges are all edges of the finer ones.
-
-    >>> rebinned(np.array([1.0, 2.0, 3.0, 4.0]), np.array([0, 1, 2, 3, 4.0]), np.array([0, 1, 4.0])).tolist()
-    [1.0, 9.0]
-    """
-    positions = np.searchsorted(fine_edges_gev, edges_gev - 1e-9)
-    if not np.allclose(fine_edges_gev[positions], edges_gev, rtol=0, atol=1e-7):
-        raise ValueError("bin edges to show are not edges of the histogram")
-    return np.diff(np.concatenate([[0.0], np.cumsum(values)])[positions])
-
-
 def _region(histograms: SearchHistograms, region: str) -> tuple[hist.Hist, dict[str, object]]:
     """Return the histogram that counts a region, and the choices on its axes besides process, variation and mass."""
     if region == SIGNAL_REGION:
@@ -115,4 +108,4 @@ def _counted(
 ) -> Contents:
     fine = component(spectra, process, variation, place)
     fine_edges_gev = np.asarray(spectra.axes["mass"].edges)
-    return Contents(*(rebinned(part, fine_edges_gev, edges_gev) for part in fine))
+    return Contents(*(sum_into_bins(part, fine_edges_gev, edges_gev) for part in fine))

@@ -11,22 +11,24 @@ from matplotlib.axes import Axes
 from models.search import Process, Search
 
 # Colour-blind-safe sequence of M. Petroff, arXiv:2107.02270, one colour a component throughout the report.
-PROCESS_COLOURS: Final[Mapping[Process, str]] = {
+PROCESS_COLOURS: Final[Mapping[str, str]] = {
     Process.TAUTAU: "#3f90da",
     Process.QQBAR: "#ffa90e",
     Process.BBBAR: "#94a4a2",
     Process.BHABHA: "#832db6",
     Process.DIMUON: "#a96b59",
     Process.TWOPHOTON: "#b9ac70",
+    "uniform": "#dddddd",
     Process.SIGNAL: "#bd1f01",
 }
-PROCESS_LABELS: Final[Mapping[Process, str]] = {
+PROCESS_LABELS: Final[Mapping[str, str]] = {
     Process.TAUTAU: r"$\tau^+\tau^-$",
     Process.QQBAR: r"$q\bar{q}$",
     Process.BBBAR: r"$B\bar{B}$",
     Process.BHABHA: r"$e^+e^-(\gamma)$",
     Process.DIMUON: r"$\mu^+\mu^-(\gamma)$",
     Process.TWOPHOTON: "two-photon",
+    "uniform": "uniform",
     Process.SIGNAL: r"$\tau^+\tau^-\phi$",
 }
 SEARCH_LABELS: Final[Mapping[Search, str]] = {

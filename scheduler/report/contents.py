@@ -1,0 +1,121 @@
+"""Everything the report is made from, read from a run folder once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter, ValidationError
+
+from models.classifier.evaluation import Evaluation
+from models.errors import BadInputError
+from models.normalisation import ScaleFactors
+from models.scan_grid import display_edges_gev
+from models.search import Channel, Search
+from models.settings import Settings
+from models.signal_shape import SignalModel
+from models.thresholds import ThresholdScan
+from processors.cutflow import SampleSummary
+from processors.histograms import HistogramManifest, SearchHistograms, load_histograms
+from processors.regions import SIGNAL_REGION, control_regions
+from processors.signal_files import load_signal_models
+from scheduler.configuration import AnalysisConfig
+from scheduler.limits_table import LimitRow, read_limits
+from scheduler.report.spectra import Spectrum, region_spectrum
+from scheduler.run_folder import RunFolder
+from scheduler.sample_catalogue import SampleCatalogue, read_catalogue
+
+
+class LargestExcess(Settings):
+    """The most significant mass point of the scan."""
+
+    channel: Channel
+    m_phi_gev: float
+    z_local: float
+    p_local: float
+    p_global: float
+    z_global: float | None
+    n_points: int
+    n_upcrossings: int
+    reference_level: float
+    strongest: int
+
+
+@dataclass(frozen=True)
+class ReportContents:
+    """A run's results in memory."""
+
+    catalogue: SampleCatalogue
+    luminosity_fb: float
+    summaries: Mapping[str, SampleSummary]
+    evaluations: Mapping[Channel, Evaluation]
+    thresholds: Mapping[Channel, ThresholdScan]
+    histograms: Mapping[Search, SearchHistograms]
+    manifests: Mapping[Search, HistogramManifest]
+    signal_models: Mapping[Search, SignalModel]
+    """Nominal, prompt."""
+    scale_factors: ScaleFactors
+    spectra: Mapping[tuple[Search, str], Spectrum]
+    """(search, region) → spectrum after scale factors."""
+    limits: tuple[LimitRow, ...]
+    largest_excess: LargestExcess | None
+    """None while blinded."""
+
+    @property
+    def blinded(self) -> bool:
+        """Whether signal-region data were left out."""
+        return any(manifest.unblinding is None for manifest in self.manifests.values())
+
+    @property
+    def simulated_data(self) -> bool:
+        """Whether the data are pseudo-data, which say what they were generated with."""
+        return any(sample.is_data and sample.seed is not None for sample in self.catalogue.samples.values())
+
+
+def read_contents(run: RunFolder, config: AnalysisConfig) -> ReportContents:
+    """Read a run's results.
+
+    Raises
+    ------
+    BadInputError
+        If a file is missing or damaged.
+    """
+    catalogue = read_catalogue(run.samples)
+    loaded = {search: load_histograms(run.histogram(search)) for search in Search}
+    histograms = {search: pair[0] for search, pair in loaded.items()}
+    manifests = {search: pair[1] for search, pair in loaded.items()}
+    try:
+        scale_factors = ScaleFactors.model_validate_json(run.normalisation.read_bytes())
+        evaluations = {c: Evaluation.model_validate_json(run.evaluation(c).read_bytes()) for c in Channel}
+        thresholds = {c: ThresholdScan.model_validate_json(run.threshold_scan(c).read_bytes()) for c in Channel}
+        summaries = TypeAdapter(dict[str, SampleSummary]).validate_python(json.loads(run.cutflow.read_bytes()))
+        excess = run.global_significance
+        largest = LargestExcess.model_validate_json(excess.read_bytes()) if excess.exists() else None
+    except (OSError, ValidationError) as error:
+        raise BadInputError(f"The run in {run.path} is not complete: {' '.join(str(error).split())}") from error
+    factors = scale_factors.for_templates()
+    return ReportContents(
+        catalogue=catalogue,
+        luminosity_fb=catalogue.luminosity_fb(config.inputs.luminosity_fb),
+        summaries=summaries,
+        evaluations=evaluations,
+        thresholds=thresholds,
+        histograms=histograms,
+        manifests=manifests,
+        signal_models={search: load_signal_models(run.signal_models(search)).prompt for search in Search},
+        scale_factors=scale_factors,
+        spectra={
+            (search, region): region_spectrum(
+                histograms[search],
+                region,
+                display_edges_gev(search, config.scan),
+                factors,
+                blinded=region == SIGNAL_REGION and manifests[search].unblinding is None,
+            )
+            for search in Search
+            for region in (*control_regions(search.channel), SIGNAL_REGION)
+        },
+        limits=tuple(read_limits(run.limits_csv)),
+        largest_excess=largest,
+    )

@@ -1,0 +1,86 @@
+"""Key figures of a run for scripts that compare runs: one small JSON file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.published_limits import PublishedLimits
+from models.search import Channel, Process
+from models.settings import Settings
+from scheduler.limits_table import LimitRow
+from scheduler.report.contents import ReportContents
+
+
+class ChannelMetrics(Settings):
+    """Key figures of one channel."""
+
+    n_mass_points: int
+    n_complete: int
+    """Mass points whose status is ok or blinded."""
+    projected_xi_ratio: float | None
+    """Median over masses of the expected ξ limit, projected in luminosity, over the published limit."""
+    signal_against: dict[Process, float]
+    """Class → area under the ROC curve of the signal against it."""
+
+
+class RunMetrics(Settings):
+    """Key figures of a run."""
+
+    luminosity_fb: float
+    projection_luminosity_fb: float
+    channels: dict[Channel, ChannelMetrics]
+    scale_factors: dict[Process, float]
+    correct_candidates: dict[str, float]
+    """`<search>/<signal sample>` → fraction of events whose kept candidate is the true one."""
+
+
+def xi_projection(luminosity_fb: float, projection_luminosity_fb: float) -> float:
+    """Return the factor by which an expected ξ limit changes with luminosity.
+
+    Limits on a cross-section shrink as 1/√L where background dominates, and ξ goes with the root of the
+    cross-section; without background they would shrink as 1/L, so this errs on the safe side.
+
+    >>> xi_projection(1.0, 16.0)
+    0.5
+    """
+    return float((luminosity_fb / projection_luminosity_fb) ** 0.25)
+
+
+def median_ratio(rows: Sequence[LimitRow], published: PublishedLimits, projection: float) -> float | None:
+    """Return the median of projected expected over published ξ limits, None if no mass has both."""
+    ratios = [
+        projection * row.xi_exp_0 / limit
+        for row in rows
+        if row.xi_exp_0 is not None and (limit := published.at(row.m_phi_gev)) is not None
+    ]
+    return float(np.median(ratios)) if ratios else None
+
+
+def run_metrics(contents: ReportContents, published: PublishedLimits, projection_luminosity_fb: float) -> RunMetrics:
+    """Return the key figures of a run."""
+    projection = xi_projection(contents.luminosity_fb, projection_luminosity_fb)
+    channels = {}
+    for channel in Channel:
+        rows = [row for row in contents.limits if row.channel == channel]
+        evaluation = contents.evaluations[channel]
+        areas = {c: evaluation.area(Process.SIGNAL, c) for c in evaluation.classes if c is not Process.SIGNAL}
+        channels[channel] = ChannelMetrics(
+            n_mass_points=len(rows),
+            n_complete=sum(row.status in ("ok", "blinded") for row in rows),
+            projected_xi_ratio=median_ratio(rows, published, projection),
+            signal_against={process: area for process, area in areas.items() if area is not None},
+        )
+    return RunMetrics(
+        luminosity_fb=contents.luminosity_fb,
+        projection_luminosity_fb=projection_luminosity_fb,
+        channels=channels,
+        scale_factors={process: factor.value for process, factor in contents.scale_factors.factors.items()},
+        correct_candidates={
+            f"{search}/{name}": purity["true"] / purity["kept"]
+            for name, summary in contents.summaries.items()
+            for search, purity in summary["purity"].items()
+            if contents.catalogue.samples[name].process is Process.SIGNAL and purity["kept"] > 0
+        },
+    )

@@ -1,0 +1,69 @@
+"""The report step: figures, tables, the web page, the HEPData submission and the key figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from models.published_limits import belle_2022, load_published_limits
+from scheduler.provenance import code_revision, now
+from scheduler.report.contents import ReportContents, read_contents
+from scheduler.report.hepdata import write_submission
+from scheduler.report.metrics import run_metrics
+from scheduler.report.page import PageFacts, write_page
+from scheduler.report.sections import ReportWriter
+from scheduler.report.style import report_style
+from scheduler.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from scheduler.steps.step import StepContext
+
+_DOWNLOADS = (
+    ("limits (CSV)", "../limits/limits.csv"),
+    ("limits (JSON)", "../limits/limits.json"),
+    ("pyhf workspaces", "../workspaces/"),
+    ("HEPData", "../hepdata/submission.yaml"),
+    ("key figures", "../metrics.json"),
+    ("provenance", "../provenance.json"),
+)
+
+
+def execute(context: StepContext) -> None:
+    """Write everything that people and scripts look at."""
+    config, output = context.config, context.output
+    contents = read_contents(context.run, config)
+    overlays = config.report.published_limits
+    published = (
+        belle_2022(),
+        *(load_published_limits(overlay.path, label=overlay.label, source=overlay.source) for overlay in overlays),
+    )
+    figures, tables = output.report / "figures", output.report / "tables"
+    for folder in (figures, tables, output.hepdata):
+        folder.mkdir(parents=True, exist_ok=True)
+    builders = ReportWriter(contents, config, context.run, published, figures, tables).builders()
+    sections = []
+    with context.terminal.progress("report", len(builders), "sections") as advance, report_style():
+        for build in builders:
+            sections.append(build())
+            advance(1)
+    facts = _facts(contents, context.run)
+    write_page(output.report / "index.html", facts, sections, config.report.formats)
+    write_submission(contents.limits, output.hepdata)
+    metrics = run_metrics(contents, published[0], config.report.projection_luminosity_fb)
+    output.metrics.write_text(metrics.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def _facts(contents: ReportContents, run: RunFolder) -> PageFacts:
+    record = next((m.unblinding for m in contents.manifests.values() if m.unblinding is not None), None)
+    if contents.blinded or record is None:
+        blinding = "Blinded: no data of the signal region were read."
+    else:
+        blinding = f"Unblinded by {record.who} on {record.when:%Y-%m-%d %H:%M} UTC: {record.reason}."
+    return PageFacts(
+        run_name=run.path.resolve().name,
+        luminosity_fb=contents.luminosity_fb,
+        simulated_data=contents.simulated_data,
+        blinding=blinding,
+        code_version=f"leptophile, revision {code_revision() or 'unknown'}",
+        made_at=now(),
+        downloads=_DOWNLOADS,
+    )
