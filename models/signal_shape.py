@@ -3,6 +3,9 @@
 Correctly reconstructed candidates are described by the distribution of z = (m − m_φ)/σ(m_φ), which changes
 slowly with m_φ; mis-reconstructed ones (a wrong pair) by their distribution in m itself. Both are interpolated
 as cumulative distributions, so that the fractions in any bins add up exactly.
+
+The mass is no input of the classifier, so where the signal region keeps too few candidates to show the shape, that of
+all selected candidates stands in for it; the efficiency is always that of the signal region.
 """
 
 from collections.abc import Sequence
@@ -24,7 +27,7 @@ class SignalShapeSettings(Settings):
     """Description of the signal's shape."""
 
     minimum_candidates: int = Field(default=20, ge=2)
-    """Correct candidates that a generated mass needs to contribute its resolution and shape."""
+    """Correct candidates that a generated mass needs to show its resolution and shape."""
     n_quantiles: int = Field(default=257, ge=17)
     """Knots of each stored cumulative distribution."""
 
@@ -34,7 +37,7 @@ class SignalShapeError(LeptophileError):
 
 
 class SignalSample(NamedTuple):
-    """Selected candidates of one generated signal sample."""
+    """Selected candidates of one generated signal sample, before the requirement on scores."""
 
     m_phi_gev: float
     """Generated mass."""
@@ -46,6 +49,8 @@ class SignalSample(NamedTuple):
     """Weights in the normalisation of `sum_weights`, shape (n,)."""
     is_true: NDArray[np.bool_]
     """Whether the candidate is the φ, shape (n,)."""
+    in_signal_region: NDArray[np.bool_]
+    """Whether its scores put it into the signal region, shape (n,)."""
 
 
 class Measured(NamedTuple):
@@ -75,7 +80,9 @@ class SignalModel:
     true_fraction: NDArray[np.float64]
     """Fraction of correct candidates, shape (S,)."""
     effective_candidates: NDArray[np.float64]
-    """(Σw)²/Σw² of the candidates, shape (S,)."""
+    """(Σw)²/Σw² of the candidates that show the shape, shape (S,)."""
+    from_signal_region: NDArray[np.bool_]
+    """Whether those are in the signal region, or else all selected ones, shape (S,)."""
     core_quantiles: NDArray[np.float64]
     """Equidistant quantiles of z of correct candidates, shape (S, K)."""
     tail_quantiles_gev: NDArray[np.float64]
@@ -171,10 +178,11 @@ def build_signal_model(
     for sample in ordered:
         if not sample.sum_weights > 0:
             raise SignalShapeError(f"the signal sample at {sample.m_phi_gev:.3f} GeV has no generated events")
-    shaped = [sample for sample in ordered if _is_shaped(sample, settings, reference)]
+    chosen = [_shape_candidates(sample, settings, reference) for sample in ordered]
+    shaped = [candidates for candidates in chosen if candidates is not None]
     if not shaped:
         raise SignalShapeError(
-            f"none of {len(ordered)} signal masses has {settings.minimum_candidates} correct candidates after selection"
+            f"none of {len(ordered)} signal masses has {settings.minimum_candidates} correct candidates"
         )
     shape_masses = np.array([sample.m_phi_gev for sample in shaped], dtype=np.float64)
     sigmas = (
@@ -192,6 +200,9 @@ def build_signal_model(
         sigma_gev=sigmas,
         true_fraction=np.array([np.sum(s.weight[s.is_true]) / np.sum(s.weight) for s in shaped]),
         effective_candidates=np.array([np.sum(s.weight) ** 2 / np.sum(s.weight**2) for s in shaped]),
+        from_signal_region=np.array([bool(np.all(s.in_signal_region)) for s in shaped])
+        if reference is None
+        else reference.from_signal_region,
         core_quantiles=np.stack(
             [
                 weighted_quantiles((s.mass_gev[s.is_true] - s.m_phi_gev) / sigma, s.weight[s.is_true], probabilities)
@@ -281,9 +292,11 @@ def closure(samples: Sequence[SignalSample], settings: SignalShapeSettings | Non
 
 def _closure_point(complete: SignalModel, predicted: SignalModel, left_out: SignalSample) -> ClosurePoint:
     m_phi = left_out.m_phi_gev
-    order = np.argsort(left_out.mass_gev)
-    actual = np.cumsum(left_out.weight[order]) / np.sum(left_out.weight)
-    distance = np.max(np.abs(actual - predicted.cumulative(m_phi, left_out.mass_gev[order])))
+    from_signal_region = complete.from_signal_region[complete.shape_mass_gev == m_phi][0]
+    candidates = _in_signal_region(left_out) if from_signal_region else left_out
+    order = np.argsort(candidates.mass_gev)
+    actual = np.cumsum(candidates.weight[order]) / np.sum(candidates.weight)
+    distance = np.max(np.abs(actual - predicted.cumulative(m_phi, candidates.mass_gev[order])))
     return ClosurePoint(
         m_phi,
         predicted.efficiency_at(m_phi).value,
@@ -295,16 +308,37 @@ def _closure_point(complete: SignalModel, predicted: SignalModel, left_out: Sign
     )
 
 
-def _is_shaped(sample: SignalSample, settings: SignalShapeSettings, reference: SignalModel | None) -> bool:
+def _shape_candidates(
+    sample: SignalSample, settings: SignalShapeSettings, reference: SignalModel | None
+) -> SignalSample | None:
+    """Return the candidates that show a mass's shape: in the signal region, else all, else none."""
+    selected = _in_signal_region(sample)
     if reference is not None:
-        return bool(np.any(reference.shape_mass_gev == sample.m_phi_gev))
-    return int(np.count_nonzero(sample.is_true & (sample.weight > 0))) >= settings.minimum_candidates
+        index = np.flatnonzero(reference.shape_mass_gev == sample.m_phi_gev)
+        if len(index) == 0:
+            return None
+        return selected if reference.from_signal_region[index[0]] else sample
+    for candidates in (selected, sample):
+        if np.count_nonzero(candidates.is_true & (candidates.weight > 0)) >= settings.minimum_candidates:
+            return candidates
+    return None
+
+
+def _in_signal_region(sample: SignalSample) -> SignalSample:
+    rows = sample.in_signal_region
+    return sample._replace(
+        mass_gev=sample.mass_gev[rows],
+        weight=sample.weight[rows],
+        is_true=sample.is_true[rows],
+        in_signal_region=rows[rows],
+    )
 
 
 def _efficiency(sample: SignalSample) -> Measured:
-    value = np.sum(sample.weight) / sample.sum_weights
+    weight = sample.weight[sample.in_signal_region]
+    value = np.sum(weight) / sample.sum_weights
     # Binomial variance, for weights of a common size w: w Σw (1 − ε) / N² with w from Σw²/Σw.
-    variance = np.sum(sample.weight**2) * max(0.0, 1.0 - value) / sample.sum_weights**2
+    variance = np.sum(weight**2) * max(0.0, 1.0 - value) / sample.sum_weights**2
     return Measured(float(value), float(np.sqrt(variance)))
 
 

@@ -6,6 +6,7 @@ import zipfile
 from collections import defaultdict
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,7 @@ def load_signal_models(path: Path) -> SignalModels:
     try:
         with zipfile.ZipFile(path) as archive:
             index = json.loads(archive.read(INDEX_NAME))
-            arrays: defaultdict[tuple[float, str], dict[str, NDArray[np.float64]]] = defaultdict(dict)
+            arrays: defaultdict[tuple[float, str], dict[str, NDArray[Any]]] = defaultdict(dict)
             for name in archive.namelist():
                 if name == INDEX_NAME:
                     continue

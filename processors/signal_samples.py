@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.classifier.model import Classifier
+from models.errors import BadInputError
 from models.search import Process, Search
 from models.signal_shape import (
     SignalModel,
@@ -53,6 +53,19 @@ def signal_samples_of(samples: Mapping[str, SampleMetadata], search: Search) -> 
         if sample.ctau_mm == PROMPT_CTAU_MM or search is Search.EE_DISPLACED:
             by_lifetime.setdefault(sample.ctau_mm, []).append(sample)
     return dict(sorted(by_lifetime.items()))
+
+
+def generated_mass_gev(sample: SampleMetadata) -> float:
+    """Return the φ mass of a signal sample.
+
+    Raises
+    ------
+    BadInputError
+        If the sample is not one of signal.
+    """
+    if sample.m_phi_gev is None:
+        raise BadInputError(f"sample '{sample.name}' is not signal: it has no φ mass")
+    return sample.m_phi_gev
 
 
 def build_signal_models(
@@ -112,7 +125,7 @@ def selected_signal(
     classifier: Classifier,
     regions: RegionSettings,
 ) -> dict[str, list[SignalSample]]:
-    """Return variation → the signal-region candidates of each signal sample; arguments as in `build_signal_models`."""
+    """Return variation → candidates of each signal sample; arguments as in `build_signal_models`."""
     selected: dict[str, list[SignalSample]] = {}
     for sample in members:
         for kinematics in Kinematics:
@@ -121,28 +134,17 @@ def selected_signal(
             passes = assign_regions(scores, search.channel, regions, is_data=False).masks[SIGNAL_REGION]
             names = weight_variations(list(columns)) if kinematics is Kinematics.NOMINAL else {kinematics: "weight"}
             for variation, name in names.items():
-                weight = finite_weights(columns, name, sample.name)
                 selected.setdefault(variation, []).append(
-                    signal_sample(sample, columns["m_ll_gev"], weight, columns["is_true_candidate"], passes)
+                    SignalSample(
+                        m_phi_gev=generated_mass_gev(sample),
+                        sum_weights=sample.sum_weights,
+                        mass_gev=np.asarray(columns["m_ll_gev"], dtype=np.float64),
+                        weight=finite_weights(columns, name, sample.name),
+                        is_true=np.asarray(columns["is_true_candidate"], dtype=bool),
+                        in_signal_region=passes,
+                    )
                 )
     return selected
-
-
-def signal_sample(
-    sample: SampleMetadata,
-    mass_gev: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    is_true: NDArray[np.bool_],
-    passes: NDArray[np.bool_],
-) -> SignalSample:
-    """Return the passing candidates of a sample, columns of shape (n,), as signal models are made from them."""
-    return SignalSample(
-        m_phi_gev=sample.m_phi_gev or 0.0,
-        sum_weights=sample.sum_weights,
-        mass_gev=np.asarray(mass_gev, dtype=np.float64)[passes],
-        weight=weight[passes],
-        is_true=np.asarray(is_true, dtype=bool)[passes],
-    )
 
 
 def _models_of(

@@ -215,10 +215,14 @@ def _signal_template(
         for variation, model in models.items()
     }
     nominal = rows[NOMINAL]
-    total = luminosity_fb * models[NOMINAL].efficiency_at(point.m_phi_gev).value
-    # each simulated candidate stands for the same share of the total
-    errors = np.sqrt(nominal * total / models[NOMINAL].effective_candidates_at(point.m_phi_gev))
-    return Template(nominal, errors, _paired(rows))
+    efficiency = models[NOMINAL].efficiency_at(point.m_phi_gev)
+    total = luminosity_fb * efficiency.value
+    # multinomial uncertainty of the shape and binomial of the efficiency: two measurements, maybe of different samples
+    shape_variance = (
+        nominal * np.maximum(total - nominal, 0.0) / models[NOMINAL].effective_candidates_at(point.m_phi_gev)
+    )
+    relative = efficiency.error / efficiency.value if efficiency.value > 0 else 0.0
+    return Template(nominal, np.sqrt(shape_variance + (relative * nominal) ** 2), _paired(rows))
 
 
 def _paired(rows: Mapping[str, NDArray[np.float64]]) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:

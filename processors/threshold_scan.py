@@ -13,7 +13,7 @@ from processors.luminosity import luminosity_weight
 from processors.regions import RegionSettings
 from processors.sample import SampleMetadata
 from processors.scoring import Columns, finite_weights, score_candidates
-from processors.signal_samples import signal_samples_of
+from processors.signal_samples import PROMPT_CTAU_MM, generated_mass_gev, signal_samples_of
 from processors.training_sample import TRAINING_SEARCH
 
 
@@ -53,7 +53,7 @@ def find_threshold(
     """
     search = TRAINING_SEARCH[classifier.channel]
     signals = []
-    for sample in signal_samples_of(samples, search)[0.0]:
+    for sample in signal_samples_of(samples, search).get(PROMPT_CTAU_MM, []):
         columns = store.read(search, sample.name)
         is_true = np.asarray(columns["is_true_candidate"], dtype=bool)
         weight = finite_weights(columns, "weight", sample.name) / sample.sum_weights
@@ -62,7 +62,7 @@ def find_threshold(
         sigma_gev = resolution_gev(columns["m_ll_gev"][is_true], weight[is_true])
         signals.append(
             ScoredSignal(
-                sample.m_phi_gev or 0.0,
+                generated_mass_gev(sample),
                 half_window_sigma * sigma_gev,
                 _signal_score(columns, classifier, sample),
                 weight,

@@ -33,7 +33,7 @@ def sample(m_phi, seed=0, n_generated=N_GENERATED):
     is_true = rng.random(n) > 0.08
     peak = m_phi + true_sigma(m_phi) * crystalball.rvs(1.6 + 0.1 * m_phi, 4, size=n, random_state=rng)
     wrong = WINDOW[0] + 3.0 * rng.beta(1.5, 3.0, n)
-    return SignalSample(m_phi, n_generated, np.where(is_true, peak, wrong), np.ones(n), is_true)
+    return SignalSample(m_phi, n_generated, np.where(is_true, peak, wrong), np.ones(n), is_true, np.ones(n, bool))
 
 
 GRID = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
@@ -121,6 +121,17 @@ def test_masses_with_few_candidates_keep_their_efficiency_but_give_no_shape():
     assert model.shape_mass_gev.tolist() == [0.5, 1.5]
     assert model.mass_gev.tolist() == [0.5, 1.0, 1.5]
     assert model.efficiency_at(1.0).value == pytest.approx(len(thin.mass_gev) / 50)
+
+
+def test_a_thin_signal_region_borrows_the_shape_of_all_candidates():
+    full = sample(1.0)
+    thin = full._replace(in_signal_region=np.arange(len(full.mass_gev)) < 12)
+    model = build_signal_model([thin, sample(2.0)])
+    assert model.from_signal_region.tolist() == [False, True]
+    assert model.efficiency_at(1.0).value == pytest.approx(12 / N_GENERATED)
+    assert model.resolution_gev(1.0) == build_signal_model([full]).resolution_gev(1.0)
+    varied = build_signal_model([thin, sample(2.0)], reference=model)
+    np.testing.assert_array_equal(varied.core_quantiles, model.core_quantiles)
 
 
 def test_a_single_mass_serves_everywhere():
