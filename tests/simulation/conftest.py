@@ -2,12 +2,16 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from particle import PDGID
 
+from simulation.configuration import TauLibraryConfig
 from simulation.detector.species import PHOTON, mass_gev
-from simulation.generated import GeneratedEvents
+from simulation.generated import FINAL_STATE, GeneratedEvents
+from simulation.tau_library import TauDecayLibrary, make_tau_decay_library
 
 Gun = Callable[..., GeneratedEvents]
+Sums = Callable[[GeneratedEvents], tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +46,24 @@ def particle_gun() -> Gun:
         return events.with_kinematics(momentum, vertex)
 
     return shoot
+
+
+@pytest.fixture(scope="session")
+def tau_library() -> TauDecayLibrary:
+    """A library small enough to be made in two seconds."""
+    return make_tau_decay_library(4000, TauLibraryConfig(), np.random.default_rng(11))
+
+
+@pytest.fixture(scope="session")
+def final_state_sums() -> Sums:
+    """Total four-momentum, shape (n_events, 4), and charge, shape (n_events,), of the final state."""
+
+    def sums(events: GeneratedEvents) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        final = events.status == FINAL_STATE
+        event = events.event_index[final]
+        codes, which = np.unique(events.pdg[final], return_inverse=True)
+        charge = np.array([PDGID(int(code)).charge for code in codes], dtype=np.float64)[which]
+        total = np.stack([np.bincount(event, p, events.n_events) for p in events.momentum[final].T], axis=1)
+        return total, np.bincount(event, charge, events.n_events)
+
+    return sums
