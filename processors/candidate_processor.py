@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from models.helix import Helix, distance_to
 from models.search import Search
-from processors.candidate_table import SelectedCandidates, select_candidates, with_lepton_pair
+from processors.candidate_table import SelectedCandidates, select_candidates
 from processors.candidates import CandidatePath, write_candidates
 from processors.chunk import Chunk
-from processors.configuration import CandidateSettings, TrackSettings
+from processors.configuration import CandidateSettings, IdentificationSettings, TrackSettings
 from processors.cutflow import CandidatePurity, Cut, SampleSummary, count, count_multiplicity
 from processors.fileset import sample_metadata
 from processors.four_track_events import (
@@ -25,7 +25,7 @@ from processors.four_track_events import (
     read_four_track_events,
     track_helices,
 )
-from processors.selection import N_TRACKS, four_good_tracks, good_tracks
+from processors.selection import N_TRACKS, LeptonFlags, four_good_tracks, good_tracks, has_lepton_pair, identify_leptons
 from processors.variations import Kinematics, shift_kinematics
 
 
@@ -68,17 +68,21 @@ class CandidateProcessor(ProcessorABC):  # type: ignore[misc]  # coffea is untyp
             files={},
         )
         for searches, tracks in _four_track_selections(chunk, self._settings.tracks):
-            four_tracks = read_four_track_events(chunk, tracks, is_data=is_data)
-            neutral = four_tracks.select(four_tracks.charge.sum(axis=1) == 0)
+            charge, leptons = _read_leptons(chunk, tracks, self._settings.identification)
+            neutral = charge.sum(axis=1) == 0
+            paired = {search: neutral & has_lepton_pair(charge, leptons.of(search.channel)) for search in searches}
+            survives = np.logical_or.reduce(list(paired.values()))
+            survivors = read_four_track_events(chunk, tracks[survives], is_data=is_data)
+            of_event = weight[chunk.event_index("Track")[tracks[:, 0]]]
             for search in searches:
-                paired = with_lepton_pair(neutral, search, self._settings)
                 summary["cutflow"][search] = {
                     Cut.ALL: count(weight),
-                    Cut.FOUR_GOOD_TRACKS: count(four_tracks.weight),
-                    Cut.NET_CHARGE_ZERO: count(neutral.weight),
-                    Cut.LEPTON_PAIR: count(paired.weight),
+                    Cut.FOUR_GOOD_TRACKS: count(of_event),
+                    Cut.NET_CHARGE_ZERO: count(of_event[neutral]),
+                    Cut.LEPTON_PAIR: count(of_event[paired[search]]),
                 }
-                self._process_search(paired, search, str(events.metadata["dataset"]), chunk, summary)
+                in_search = survivors.select(paired[search][survives])
+                self._process_search(in_search, search, str(events.metadata["dataset"]), chunk, summary)
         return {str(events.metadata["dataset"]): summary}
 
     def postprocess(self, accumulator: dict[str, SampleSummary]) -> dict[str, SampleSummary]:
@@ -86,13 +90,13 @@ class CandidateProcessor(ProcessorABC):  # type: ignore[misc]  # coffea is untyp
         return accumulator
 
     def _process_search(
-        self, paired: FourTrackEvents, search: Search, sample: str, chunk: Chunk, summary: SampleSummary
+        self, survivors: FourTrackEvents, search: Search, sample: str, chunk: Chunk, summary: SampleSummary
     ) -> None:
         """Write the candidates of one search and add what it counts to the summary."""
         uncertainty = self._settings.corrections.momentum_scale_uncertainty
-        variations = [Kinematics.NOMINAL] if paired.truth is None else list(Kinematics)
+        variations = [Kinematics.NOMINAL] if survivors.truth is None else list(Kinematics)
         for kinematics in variations:
-            selected = select_candidates(shift_kinematics(paired, kinematics, uncertainty), search, self._settings)
+            selected = select_candidates(shift_kinematics(survivors, kinematics, uncertainty), search, self._settings)
             path = CandidatePath(search, kinematics, sample, Path(chunk.path).stem, chunk.first_entry, chunk.stop_entry)
             write_candidates(self._folder / path.relative, selected.columns)
             summary["files"][str(path.relative)] = len(selected.n_in_event)
@@ -122,6 +126,16 @@ def _four_track_selections(chunk: Chunk, settings: TrackSettings) -> list[tuple[
         )
         for max_dr, group in searches.items()
     ]
+
+
+def _read_leptons(
+    chunk: Chunk, tracks: NDArray[np.intp], settings: IdentificationSettings
+) -> tuple[NDArray[np.int8], LeptonFlags]:
+    """Return charges and lepton flags, shape (n_events, 4): what decides whether all else is worth reading."""
+    charge = chunk.flat("Track", "charge")[tracks]
+    chunk.require("Track_charge", np.abs(charge) == 1, charge, chunk.event_index("Track")[tracks[:, 0]])
+    electron, muon, quality = (chunk.flat("Track", name)[tracks] for name in ("eID", "muID", "muIDQuality"))
+    return charge, identify_leptons(electron, muon, quality, settings)
 
 
 def _purity(selected: SelectedCandidates) -> CandidatePurity:

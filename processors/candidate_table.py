@@ -19,7 +19,6 @@ from processors.phi_candidates import PhiCandidates, find_phi_candidates, true_c
 from processors.selection import (
     LeptonFlags,
     MissingMomentum,
-    has_lepton_pair,
     identify_leptons,
     missing_momentum,
     track_four_momenta,
@@ -50,19 +49,13 @@ def lepton_flags(events: FourTrackEvents, settings: CandidateSettings) -> Lepton
     )
 
 
-def with_lepton_pair(events: FourTrackEvents, search: Search, settings: CandidateSettings) -> FourTrackEvents:
-    """Return the events with an identified lepton of either charge: the last cut that kinematics leave alone."""
-    is_lepton = lepton_flags(events, settings).of(search.channel)
-    return events.select(has_lepton_pair(events.charge, is_lepton))
-
-
 def select_candidates(events: FourTrackEvents, search: Search, settings: CandidateSettings) -> SelectedCandidates:
     """Return the candidates of events that have a lepton pair.
 
     Parameters
     ----------
     events
-        Result of `with_lepton_pair`, its kinematics possibly shifted.
+        Events of net charge zero with an identified lepton of either charge, kinematics possibly shifted.
     search
         What is searched for.
     settings

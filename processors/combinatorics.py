@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,15 +27,15 @@ class TrackPairs(NamedTuple):
         return TrackPairs(*(column[index] for column in self))
 
 
-def opposite_charge_pairs(charge: ak.Array, is_lepton: ak.Array) -> TrackPairs:
+def opposite_charge_pairs(charge: NDArray[np.int8], is_lepton: BoolArray) -> TrackPairs:
     """Return every pair of oppositely charged identified leptons.
 
     Parameters
     ----------
     charge
-        Track charges, events × tracks, jagged.
+        Track charges, shape (n_events, n_tracks).
     is_lepton
-        Whether a track is identified as the lepton in question, the same shape.
+        Whether a track is identified as the lepton in question, same shape.
 
     Returns
     -------
@@ -44,21 +43,12 @@ def opposite_charge_pairs(charge: ak.Array, is_lepton: ak.Array) -> TrackPairs:
 
     Examples
     --------
-    >>> pairs = opposite_charge_pairs(ak.Array([[1, -1, -1], [1, -1]]), ak.Array([[True, True, True], [True, False]]))
+    >>> pairs = opposite_charge_pairs(np.array([[1, -1, -1], [1, -1, 1]]), np.array([[True] * 3, [True, False, True]]))
     >>> pairs.event.tolist(), pairs.positive.tolist(), pairs.negative.tolist()
     ([0, 0], [0, 0], [1, 2])
     """
-    index = ak.local_index(charge)
-    pairs = ak.cartesian(
-        {"positive": index[is_lepton & (charge > 0)], "negative": index[is_lepton & (charge < 0)]}, axis=1
-    )
-    counts = np.asarray(ak.num(pairs))
-    flat = ak.flatten(pairs)
-    return TrackPairs(
-        np.repeat(np.arange(len(counts)), counts),
-        np.asarray(flat.positive, dtype=np.int64),
-        np.asarray(flat.negative, dtype=np.int64),
-    )
+    positive, negative = is_lepton & (charge > 0), is_lepton & (charge < 0)
+    return TrackPairs(*np.nonzero(positive[:, :, np.newaxis] & negative[:, np.newaxis, :]))
 
 
 def other_tracks(pairs: TrackPairs, n_tracks: int) -> IndexArray:

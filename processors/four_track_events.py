@@ -89,8 +89,8 @@ class FourTrackEvents:
     """At the perigee, shape (n_events, 4, 3)."""
     helix: FloatArray
     """Perigee parameters in the order of `Helix`, shape (n_events, 4, 5)."""
-    covariance: FloatArray
-    """Of the helix parameters, shape (n_events, 4, 5, 5)."""
+    packed_covariance: FloatArray
+    """Upper triangle of the helix covariance in the order of `COVARIANCE_INDICES`, shape (n_events, 4, 15)."""
     electron_likelihood: FloatArray
     muon_likelihood: FloatArray
     muon_quality: FloatArray
@@ -168,7 +168,7 @@ def read_four_track_events(chunk: Chunk, tracks: NDArray[np.intp], *, is_data: b
         charge=charge,
         momentum_gev=_stack([chunk.flat("Track", axis)[tracks] for axis in ("px", "py", "pz")]),
         helix=helix,
-        covariance=_read_covariance(chunk, tracks, event),
+        packed_covariance=_read_covariance(chunk, tracks, event),
         electron_likelihood=chunk.flat("Track", "eID")[tracks],
         muon_likelihood=chunk.flat("Track", "muID")[tracks],
         muon_quality=chunk.flat("Track", "muIDQuality")[tracks],
@@ -192,38 +192,47 @@ def _stack(columns: list[NDArray[Any]]) -> FloatArray:
     return np.stack(columns, axis=-1).astype(np.float64, copy=False)
 
 
+def unpack_covariance(packed: FloatArray) -> FloatArray:
+    """Return symmetric matrices, shape (..., 5, 5), from their upper triangles, shape (..., 15)."""
+    return packed[..., _UNPACK]
+
+
+_UNPACK: Final = np.array([[COVARIANCE_INDICES.index((min(i, j), max(i, j))) for j in range(5)] for i in range(5)])
+
+
 def _read_covariance(chunk: Chunk, tracks: NDArray[np.intp], event: IntArray) -> FloatArray:
-    covariance = np.empty((*tracks.shape, 5, 5))
-    for i, j in COVARIANCE_INDICES:
-        element = chunk.flat("Track", f"cov{i}{j}")[tracks]
+    packed = _stack([chunk.flat("Track", f"cov{i}{j}")[tracks] for i, j in COVARIANCE_INDICES])
+    for index, (i, j) in enumerate(COVARIANCE_INDICES):
         if i == j:
-            chunk.require(f"Track_cov{i}{j}", element > 0.0, element, event)
-        covariance[..., i, j] = element
-        covariance[..., j, i] = element
-    return covariance
+            chunk.require(f"Track_cov{i}{j}", packed[..., index] > 0.0, packed[..., index], event)
+    return packed
 
 
 def _read_neutrals(chunk: Chunk, event: IntArray) -> tuple[Photons, NeutralPions]:
-    photon_counts = chunk.counts("Photon")
-    four_momentum = _stack([chunk.flat("Photon", axis) for axis in _FOUR_MOMENTUM])
-    pion_counts = chunk.counts("Pi0")
-    pion_event = chunk.event_index("Pi0")
+    """Return photons and π⁰ candidates of some events, given by increasing index."""
+    rows, photon_counts = _rows_of(chunk.counts("Photon"), event)
+    photons = Photons(photon_counts, _stack([chunk.flat("Photon", axis)[rows] for axis in _FOUR_MOMENTUM]))
+    rows, pion_counts = _rows_of(chunk.counts("Pi0"), event)
+    pion_event = np.repeat(np.arange(len(event)), pion_counts)
     first_photon = np.cumsum(photon_counts) - photon_counts
     daughters = []
     for name in ("photon0", "photon1"):
-        index = chunk.flat("Pi0", name)
-        chunk.require(f"Pi0_{name}", (index >= -1) & (index < photon_counts[pion_event]), index, pion_event)
+        index = chunk.flat("Pi0", name)[rows]
+        exists = (index >= -1) & (index < photon_counts[pion_event])
+        chunk.require(f"Pi0_{name}", exists, index, event[pion_event])
         daughters.append(np.where(index < 0, -1, first_photon[pion_event] + index))
     first, second = daughters
     known = (first >= 0) & (second >= 0)
     mass = np.full(len(known), NEUTRAL_PION_MASS_GEV)
     energy = np.full(len(known), np.inf)
-    mass[known] = mass_of(four_momentum[first[known]] + four_momentum[second[known]])
-    energy[known] = np.minimum(four_momentum[first[known], 3], four_momentum[second[known], 3])
-    kept = np.zeros(chunk.n_events, dtype=bool)
+    momentum = photons.four_momentum
+    mass[known] = mass_of(momentum[first[known]] + momentum[second[known]])
+    energy[known] = np.minimum(momentum[first[known], 3], momentum[second[known], 3])
+    return photons, NeutralPions(pion_counts, mass, energy)
+
+
+def _rows_of(counts: IntArray, event: IntArray) -> tuple[NDArray[np.intp], IntArray]:
+    """Return which entries of a collection belong to some events, given by increasing index, and how many each has."""
+    kept = np.zeros(len(counts), dtype=bool)
     kept[event] = True
-    kept_photons, kept_pions = np.repeat(kept, photon_counts), kept[pion_event]
-    return (
-        Photons(photon_counts[kept], four_momentum[kept_photons]),
-        NeutralPions(pion_counts[kept], mass[kept_pions], energy[kept_pions]),
-    )
+    return np.flatnonzero(np.repeat(kept, counts)), counts[event]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
 from models.helix import Helix
 from models.search import PHI_PDG, Channel
 from processors.combinatorics import opening_angle, opposite_charge_pairs, other_tracks, smallest_per_event
-from processors.four_track_events import FourTrackEvents, TrackTruth
+from processors.four_track_events import FourTrackEvents, TrackTruth, unpack_covariance
 from processors.selection import N_TRACKS
 from processors.vertexing import VertexFitSettings, fit_vertices
 
@@ -66,20 +65,15 @@ def find_phi_candidates(
     -------
     The candidates with the smallest opening angle at their vertex; events without a candidate have none.
     """
-    pairs = opposite_charge_pairs(ak.from_regular(events.charge), ak.from_regular(is_lepton))
-    helices, covariances = (
-        [values[pairs.event, track] for track in (pairs.positive, pairs.negative)]
-        for values in (events.helix, events.covariance)
+    pairs = opposite_charge_pairs(events.charge, is_lepton)
+    (helix_a, covariance_a), (helix_b, covariance_b) = (
+        (
+            Helix.from_parameters(events.helix[pairs.event, track]),
+            unpack_covariance(events.packed_covariance[pairs.event, track]),
+        )
+        for track in (pairs.positive, pairs.negative)
     )
-    fit = fit_vertices(
-        Helix.from_parameters(helices[0]),
-        covariances[0],
-        Helix.from_parameters(helices[1]),
-        covariances[1],
-        channel.lepton_mass_gev,
-        field_tesla,
-        settings,
-    )
+    fit = fit_vertices(helix_a, covariance_a, helix_b, covariance_b, channel.lepton_mass_gev, field_tesla, settings)
     angle = opening_angle(fit.momentum_gev[:, 0], fit.momentum_gev[:, 1])
     fitted = np.flatnonzero(fit.converged)
     kept = fitted[smallest_per_event(angle[fitted], pairs.event[fitted])]

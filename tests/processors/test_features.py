@@ -9,13 +9,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from models.constants import ELECTRON_MASS_GEV, NEUTRAL_PION_MASS_GEV
 from models.kinematics import boost_to_rest_frame, invariant_mass, mass_of, with_mass
 from models.search import PHI_PDG, Channel, Search
-from processors.candidate_table import lepton_flags, select_candidates, with_lepton_pair
+from processors.candidate_table import lepton_flags, select_candidates
 from processors.configuration import CandidateSettings, FeatureSettings, TrackSettings
 from processors.event_shapes import fox_wolfram_ratios, thrust
 from processors.features import FEATURES, candidate_features
 from processors.four_track_events import NeutralPions, read_four_track_events
 from processors.phi_candidates import find_phi_candidates, true_candidates
-from processors.selection import missing_momentum, track_four_momenta
+from processors.selection import has_lepton_pair, missing_momentum, track_four_momenta
 from processors.variations import Kinematics, shift_kinematics
 
 SETTINGS = CandidateSettings()
@@ -32,10 +32,15 @@ def four_track_events(tmp_path_factory, toys):
     return read_four_track_events(chunk, tracks, is_data=False)
 
 
+def with_lepton_pair(events, search):
+    is_lepton = lepton_flags(events, SETTINGS).of(search.channel)
+    return events.select(has_lepton_pair(events.charge, is_lepton))
+
+
 @pytest.fixture(scope="module")
 def candidates(four_track_events):
     """Events with an electron pair, their candidates and inputs."""
-    events = with_lepton_pair(four_track_events, Search.EE, SETTINGS)
+    events = with_lepton_pair(four_track_events, Search.EE)
     leptons = lepton_flags(events, SETTINGS)
     found = find_phi_candidates(events, leptons.electron, Channel.EE, 1.5, SETTINGS.vertex_fit)
     assert len(found.event) == events.n_events > 30
@@ -124,7 +129,7 @@ def test_rotation_about_the_solenoid_axis_changes_nothing(four_track_events):
         turned[..., :2] = vectors[..., :2] @ rotation.T
         return turned
 
-    events = with_lepton_pair(four_track_events, Search.MUMU, SETTINGS)
+    events = with_lepton_pair(four_track_events, Search.MUMU)
     helix = events.helix.copy()
     helix[..., 1] += angle
     rotated = replace(
@@ -179,7 +184,7 @@ def test_momentum_scale_moves_momenta_helices_and_masses_together(four_track_eve
 def test_soft_photons_are_left_out_everywhere(four_track_events):
     features = FeatureSettings(min_photon_energy_gev=100.0)
     selected = select_candidates(
-        with_lepton_pair(four_track_events, Search.EE, SETTINGS),
+        with_lepton_pair(four_track_events, Search.EE),
         Search.EE,
         CandidateSettings(features=features, tracks=TrackSettings()),
     )
