@@ -15,10 +15,12 @@ BoolArray = NDArray[np.bool_]
 def may_pass_skim(events: GeneratedEvents, config: SkimConfig) -> BoolArray:
     """Return which laboratory events can still pass the skim once photons convert, shape (n_events,).
 
-    Conversion only adds charged particles: two for each photon with twice the least transverse momentum.
+    Conversion only adds charged particles: two at most for each photon with the least transverse momentum, at whatever
+    angle, because the pair need not fly exactly along the photon.
     """
     n_charged = _per_event(events, _charged_in_acceptance(events, config))
-    photons = is_one_of(events.pdg, (PHOTON,)) & _in_acceptance(events, config, 2.0 * config.pt_min_gev)
+    photons = is_one_of(events.pdg, (PHOTON,)) & (events.status == FINAL_STATE)
+    photons &= np.hypot(events.px, events.py) > config.pt_min_gev
     most = n_charged + 2 * _per_event(events, photons)
     return np.asarray((most >= config.n_charged_min) & (n_charged <= config.n_charged_max))
 
@@ -33,15 +35,11 @@ def passes_skim(events: GeneratedEvents, config: SkimConfig) -> BoolArray:
 
 
 def _charged_in_acceptance(events: GeneratedEvents, config: SkimConfig) -> BoolArray:
-    return is_one_of(events.pdg, CHARGED_SPECIES) & _in_acceptance(events, config, config.pt_min_gev)
-
-
-def _in_acceptance(events: GeneratedEvents, config: SkimConfig, pt_min_gev: float) -> BoolArray:
     transverse = np.hypot(events.px, events.py)
     polar = np.arctan2(transverse, events.pz)
     low, high = np.deg2rad(config.polar_range_deg)
-    inside = (polar > low) & (polar < high) & (transverse > pt_min_gev)
-    return np.asarray(inside & (events.status == FINAL_STATE))
+    inside = (polar > low) & (polar < high) & (transverse > config.pt_min_gev)
+    return np.asarray(inside & is_one_of(events.pdg, CHARGED_SPECIES) & (events.status == FINAL_STATE))
 
 
 def _per_event(events: GeneratedEvents, particles: BoolArray) -> NDArray[np.int64]:
