@@ -11,6 +11,7 @@ import awkward as ak
 import numpy as np
 import uproot
 from numpy.typing import NDArray
+from uproot.behaviors.RNTuple import HasFields
 
 from models.errors import BadInputError
 from processors.event_identity import describe_identity, first_duplicate, pack_event_identity
@@ -208,10 +209,12 @@ def _tree(path: Path, file: uproot.ReadOnlyDirectory) -> uproot.TTree:
 
 
 def _check_branches(path: Path, tree: uproot.TTree, *, is_data: bool) -> None:
+    """Check all branches; the collections of an RNTuple know their lengths and have no counters."""
     for branch in EVENT_BRANCHES:
         _check_branch(path, tree, branch.name, branch.dtype, jagged=False)
     for collection in written_collections(is_data=is_data):
-        _check_branch(path, tree, collection.counter, "int32", jagged=False)
+        if not isinstance(tree, HasFields):
+            _check_branch(path, tree, collection.counter, "int32", jagged=False)
         for branch in collection.branches:
             _check_branch(path, tree, f"{collection.name}_{branch.name}", branch.dtype, jagged=True)
 
@@ -220,7 +223,7 @@ def _check_branch(path: Path, tree: uproot.TTree, name: str, dtype: str, *, jagg
     """Check that a branch exists and holds numbers of its kind, no narrower than the table says."""
     if name not in tree:
         raise BadInputError(f"{path}: tree '{TREE_NAME}' lacks the branch '{name}'")
-    form = tree[name].interpretation.awkward_form(None)
+    form = _form(tree[name])
     is_jagged = isinstance(form, ak.forms.ListOffsetForm)
     content = form.content if is_jagged else form
     expected = np.dtype(dtype)
@@ -229,3 +232,10 @@ def _check_branch(path: Path, tree: uproot.TTree, name: str, dtype: str, *, jagg
     if is_jagged != jagged or not same_kind:
         shape = "an array per event of " if jagged else ""
         raise BadInputError(f"{path}: branch '{name}' holds {tree[name].typename}, expected {shape}{dtype}")
+
+
+def _form(branch: Any) -> ak.forms.Form:
+    """Return the awkward form of a branch of a TTree or a field of an RNTuple."""
+    if isinstance(branch, HasFields):
+        return branch.to_akform()[0].contents[0]
+    return branch.interpretation.awkward_form(None)

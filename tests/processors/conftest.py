@@ -242,7 +242,14 @@ class ToyNtuples:
         """Return all entries of a file as the selection reads them."""
         return Chunk(self.events(path))
 
-    def write_spoiled(self, columns: dict[str, NDArray[Any]], sample: str = "tautau", tree: str = TREE_NAME) -> Path:
+    def write_spoiled(
+        self,
+        columns: dict[str, NDArray[Any]],
+        sample: str = "tautau",
+        tree: str = TREE_NAME,
+        *,
+        as_rntuple: bool = False,
+    ) -> Path:
         """Write columns as they are, whatever they hold: the ntuple writer would refuse."""
         path = self.folder / sample / f"{sample}_000.root"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -255,6 +262,9 @@ class ToyNtuples:
         flat = {name: column for name, column in columns.items() if name not in jagged and name not in counters}
         with uproot.recreate(path) as file:
             file["sample"] = toy_metadata(sample, len(columns["event"])).model_dump_json()
+            if as_rntuple:
+                file.mkrntuple(tree, flat | jagged)
+                return path
             types = {name: column.dtype for name, column in flat.items()}
             types |= {name: f"var * {column.layout.content.dtype}" for name, column in jagged.items()}
             file.mktree(tree, types, counter_name=lambda branch: f"n{branch.split('_')[0]}").extend(flat | jagged)

@@ -255,6 +255,13 @@ def test_a_file_without_events_adds_nothing(toy_ntuples, tmp_path):
     assert outcome.store.read(Search.EE, "tautau")["event"].tolist() == [0]
 
 
+def test_an_rntuple_is_read_like_a_tree(toy_ntuples, tmp_path):
+    columns = toy_ntuples.columns([toy_ntuples.good_event("e"), toy_ntuples.good_event("mu")])
+    toy_ntuples.write_spoiled(columns, as_rntuple=True)
+    outcome = run(toy_ntuples.folder, tmp_path / "candidates")
+    assert outcome.store.read(Search.MUMU, "tautau")["event"].tolist() == [1]
+
+
 @pytest.mark.parametrize(
     ("branch", "value", "sentence"),
     [

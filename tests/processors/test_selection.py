@@ -58,7 +58,7 @@ def test_only_the_displaced_search_takes_displaced_tracks():
 
 def test_four_good_tracks_means_exactly_four():
     counts = np.array([5, 0, 4, 3, 6])
-    good = np.array([flag == "1" for flag in "11011" "1111" "111" "111110"])
+    good = np.array([flag == "1" for flag in "110111111111111110"])
     selected = four_good_tracks(good, np.repeat(np.arange(5), counts), 5)
     assert selected.tolist() == [[0, 1, 3, 4], [5, 6, 7, 8]]
 
