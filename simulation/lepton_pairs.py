@@ -75,7 +75,7 @@ def muon_pair_events(
         lambda reduced_s: sample_fermion_cosine((2.0 * MUON_MASS_GEV) ** 2 / reduced_s, rng),
         rng,
     )
-    return pairs.events(MUON)
+    return pairs.events(MUON, rng)
 
 
 def bhabha_events(
@@ -92,7 +92,7 @@ def bhabha_events(
         lambda reduced_s: np.interp(rng.uniform(0.0, cumulative[-1], len(reduced_s)), cumulative, cosines),
         rng,
     )
-    return pairs.events(ELECTRON)
+    return pairs.events(ELECTRON, rng)
 
 
 def muon_pair_cross_section(

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.constants import ELECTRON_MASS_GEV, NEUTRAL_PION_MASS_GEV
-from models.kinematics import boost_from_rest_frame, mass_of, rotate_z_to, unit_vector
+from models.kinematics import boost_from_rest_frame, boost_to_rest_frame, mass_of, unit_vector
 from simulation.configuration import NeutralPionDecayConfig
 from simulation.generated import FINAL_STATE, GeneratedEvents, Particles
-from simulation.virtual_photon import sample_fermion_cosine
+from simulation.virtual_photon import pair_lepton
 
 FloatArray = NDArray[np.float64]
 NEUTRAL_PION: Final = 111
@@ -54,7 +54,9 @@ def decay_neutral_pions(
     photon_energy = 0.5 * (mass**2 - pair_mass**2) / mass
     photon = boost_from_rest_frame(np.column_stack([photon_energy[:, None] * direction, photon_energy]), pion)
     partner = pion - photon
-    electron = _electron_in_pair(direction[dalitz], pair_mass[dalitz], mass[dalitz], pion[dalitz], rng)
+    # The virtual photon is polarised along its flight in the pion's rest frame: against the pion in its own.
+    axis = -boost_to_rest_frame(pion[dalitz], partner[dalitz])[:, :3]
+    electron = pair_lepton(partner[dalitz], axis, ELECTRON_MASS_GEV, rng)
 
     vertex = events.vertex[rows]
     pairs, n_pairs = rows[dalitz], int(np.count_nonzero(dalitz))
@@ -81,19 +83,3 @@ def sample_dalitz_pair_mass(n: int, config: NeutralPionDecayConfig, rng: np.rand
     per_log = (1.0 + 0.5 * threshold / q2) * np.sqrt(1.0 - threshold / q2) * (1.0 - q2 / limit) ** 3 * form_factor**2
     cumulative = np.concatenate([[0.0], np.cumsum(per_log)])
     return np.exp(0.5 * np.interp(rng.uniform(0.0, cumulative[-1], n), cumulative, nodes))
-
-
-def _electron_in_pair(
-    photon_direction: FloatArray, pair_mass: FloatArray, mass: FloatArray, pion: FloatArray, rng: np.random.Generator
-) -> FloatArray:
-    """Return the electron's four-momentum, shape (n, 4), its angle following 1 + cos² + (4m²/q²) sin² in the pair."""
-    mass_ratio = (2.0 * ELECTRON_MASS_GEV / pair_mass) ** 2
-    cosine = sample_fermion_cosine(mass_ratio, rng)
-    along = unit_vector(cosine, rng.uniform(-np.pi, np.pi, len(cosine)))
-    direction = rotate_z_to(along, -photon_direction)
-    energy = 0.5 * pair_mass
-    in_pair = np.column_stack([(energy * np.sqrt(1.0 - mass_ratio))[:, None] * direction, energy])
-    pair_energy = 0.5 * (mass**2 + pair_mass**2) / mass
-    pair_momentum = 0.5 * (mass**2 - pair_mass**2) / mass
-    pair = np.column_stack([-pair_momentum[:, None] * photon_direction, pair_energy])
-    return boost_from_rest_frame(boost_from_rest_frame(in_pair, pair), pion)

@@ -1,4 +1,4 @@
-"""e⁺e⁻ → ff̄ with up to one photon from the initial and one from the final state."""
+"""e⁺e⁻ → ff̄ with up to one photon, real or virtual, from the initial and one from the final state."""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.constants import ELECTRON_MASS_GEV
-from models.kinematics import boost_from_rest_frame, boost_to_rest_frame, mass_of, rotate_z_to, unit_vector
+from models.kinematics import (
+    boost_from_rest_frame,
+    boost_to_rest_frame,
+    mass_of,
+    rotate_z_to,
+    two_body_momentum,
+    unit_vector,
+)
 from simulation.generated import GeneratedEvents
 from simulation.radiation import sample_photon_cosine
+from simulation.virtual_photon import sample_photon_masses, split_photons
 
 FloatArray = NDArray[np.float64]
 PHOTON = 22
@@ -33,14 +41,20 @@ class RadiativePairs(NamedTuple):
     """Cosine of the fermion's polar angle in the rest frame of the pair, before it radiated, shape (n,)."""
     s_gev2: FloatArray
     """Squared mass of the pair before it radiated, shape (n,)."""
+    photon_lepton_pdg: NDArray[np.int32]
+    """PDG code of the negative lepton that each photon splits into, zero for a real one, shape (n, 2)."""
 
-    def events(self, fermion_pdg: int) -> GeneratedEvents:
-        """Return the pairs as events: fermion, antifermion, photons."""
+    def events(self, fermion_pdg: int, rng: np.random.Generator) -> GeneratedEvents:
+        """Return the pairs as events: fermion, antifermion, photons, and what virtual photons split into."""
         momentum = np.stack([self.fermion, self.antifermion, self.initial_photon, self.final_photon], axis=1)
         codes = np.array([fermion_pdg, -fermion_pdg, PHOTON, PHOTON], dtype=np.int32)
-        return GeneratedEvents.from_table(
-            np.broadcast_to(codes, momentum.shape[:2]), momentum, present=momentum[:, :, 3] > 0.0
-        )
+        present = momentum[:, :, 3] > 0.0
+        events = GeneratedEvents.from_table(np.broadcast_to(codes, momentum.shape[:2]), momentum, present)
+        virtual = np.zeros(momentum.shape[:2], dtype=np.int32)
+        virtual[:, 2:] = self.photon_lepton_pdg
+        lepton_of_row = virtual[present]
+        rows = np.flatnonzero(lepton_of_row)
+        return split_photons(events, rows, lepton_of_row[rows], rng)
 
 
 def make_radiative_pairs(
@@ -73,7 +87,10 @@ def make_radiative_pairs(
     at_rest = np.tile([0.0, 0.0, 0.0, sqrt_s_gev], (n, 1))
     beam_axis = np.tile([0.0, 0.0, 1.0], (n, 1))
     initial_cosine = sample_photon_cosine(initial_fraction, s, ELECTRON_MASS_GEV, rng)
-    initial_photon = _photon(at_rest, initial_fraction, initial_cosine, beam_axis, rng)
+    initial_masses = sample_photon_masses(
+        np.full(n, sqrt_s_gev), initial_fraction, initial_cosine, ELECTRON_MASS_GEV, rng
+    )
+    initial_photon = _photon(at_rest, initial_fraction, initial_cosine, initial_masses.mass_gev, beam_axis, rng)
     pair = at_rest - initial_photon
     reduced_s = s * (1.0 - initial_fraction)
 
@@ -81,18 +98,34 @@ def make_radiative_pairs(
     direction = rotate_z_to(unit_vector(cosine, rng.uniform(-np.pi, np.pi, n)), _annihilation_axis(pair))
     fraction = final_fraction * (1.0 - 4.0 * fermion_mass_gev**2 / reduced_s)
     final_cosine = sample_photon_cosine(fraction, reduced_s, fermion_mass_gev, rng)
-    final_photon = _photon(pair, fraction, final_cosine, direction, rng)
+    final_masses = sample_photon_masses(np.sqrt(reduced_s), fraction, final_cosine, fermion_mass_gev, rng)
+    final_photon = _photon(pair, fraction, final_cosine, final_masses.mass_gev, direction, rng)
     fermion = _fermion(pair - final_photon, direction, fermion_mass_gev)
-    return RadiativePairs(fermion, pair - final_photon - fermion, initial_photon, final_photon, cosine, reduced_s)
+    return RadiativePairs(
+        fermion=fermion,
+        antifermion=pair - final_photon - fermion,
+        initial_photon=initial_photon,
+        final_photon=final_photon,
+        cosine=cosine,
+        s_gev2=reduced_s,
+        photon_lepton_pdg=np.stack([initial_masses.lepton_pdg, final_masses.lepton_pdg], axis=1),
+    )
 
 
 def _photon(
-    pair: FloatArray, fraction: FloatArray, cosine: FloatArray, axis: FloatArray, rng: np.random.Generator
+    pair: FloatArray,
+    fraction: FloatArray,
+    cosine: FloatArray,
+    photon_mass: FloatArray,
+    axis: FloatArray,
+    rng: np.random.Generator,
 ) -> FloatArray:
     """Return photons that take `fraction` of the squared mass of `pair`; axis and angle are those of its rest frame."""
     direction = rotate_z_to(unit_vector(cosine, rng.uniform(-np.pi, np.pi, len(fraction))), axis)
-    energy = 0.5 * fraction * mass_of(pair)
-    return boost_from_rest_frame(np.column_stack([energy[:, None] * direction, energy]), pair)
+    mass = mass_of(pair)
+    momentum = two_body_momentum(mass, mass * np.sqrt(1.0 - fraction), photon_mass)
+    at_rest = np.column_stack([momentum[:, None] * direction, np.hypot(momentum, photon_mass)])
+    return boost_from_rest_frame(at_rest, pair)
 
 
 def _fermion(pair: FloatArray, direction: FloatArray, fermion_mass_gev: float) -> FloatArray:

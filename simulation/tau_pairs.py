@@ -59,7 +59,7 @@ def tau_pair_events(
         lambda reduced_s: sample_fermion_cosine((2.0 * TAU_MASS_GEV) ** 2 / reduced_s, rng),
         rng,
     )
-    events = pairs.events(TAU)
+    events = pairs.events(TAU, rng)
     helicity = _sample_helicities(tau_pair_helicity_fractions(pairs.cosine, pairs.s_gev2), rng)
     rows = events.offsets[:-1, None] + np.array([0, 1])
     decayed = decay_taus(events, rows.ravel(), helicity.ravel(), library, rng)
