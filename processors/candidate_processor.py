@@ -58,6 +58,8 @@ class CandidateProcessor(ProcessorABC):  # type: ignore[misc]  # coffea is untyp
         """
         is_data = sample_metadata(events.metadata).is_data
         chunk = Chunk(events)
+        flag = chunk.event_column("is_data")
+        chunk.require("is_data", flag == is_data, flag)
         weight = np.ones(chunk.n_events) if is_data else chunk.event_column("weight")
         summary = SampleSummary(
             n_events=chunk.n_events,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -13,7 +13,6 @@ from models.errors import BadInputError
 from processors.sample import UNREADABLE
 
 AnyArray = NDArray[Any]
-Column = TypeVar("Column")
 
 
 class Chunk:
@@ -98,7 +97,7 @@ class Chunk:
         entry = self.first_entry + int(first[0] if event is None else event[first[0]])
         raise BadInputError(f"{self.path}: branch '{branch}' holds {values[first]} at entry {entry}")
 
-    def _read(self, branch: str, read: Callable[[], Column]) -> Column:
+    def _read(self, branch: str, read: Callable[[], AnyArray]) -> AnyArray:
         try:
             return read()
         except UNREADABLE as error:
