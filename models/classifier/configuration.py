@@ -30,13 +30,13 @@ class ClassifierSettings(Settings):
     max_depth: int = Field(default=4, ge=1)
     """Depth of the trees."""
     min_child_weight: float = Field(default=5.0, ge=0)
-    """Least summed hessian of a leaf; weights average one, so about this many events."""
+    """Least summed hessian of a leaf. Background events weigh one on average and contribute at most a half each."""
     l2_regularisation: float = Field(default=1.0, ge=0)
     """Ridge penalty on leaf values."""
     max_bins: int = Field(default=128, ge=2)
     """Histogram bins per feature."""
     max_boost: float = Field(default=20.0, ge=1)
-    """Most that class balancing may multiply the mean weight of a class (or of a signal mass) by.
+    """Most that balancing may multiply the mean weight of a background class, or of a signal mass, by.
 
     A class of a handful of events is therefore not blown up to the weight of thousands.
     """

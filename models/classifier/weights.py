@@ -5,30 +5,35 @@ from numpy.typing import NDArray
 
 from models.classifier.configuration import ClassifierError
 
+SIGNAL_LABEL = 0
+
 
 def training_weights(
     label: NDArray[np.integer], group: NDArray[np.integer], physical_weight: NDArray[np.float64], *, max_boost: float
 ) -> NDArray[np.float64]:
-    """Return weights that give every class, and every group within a class, the same total, if it has the events.
+    """Return weights that give every class, and every group within the signal, the same total, if it has the events.
 
-    The groups of the signal are its generated masses (and lifetimes): with equal totals the classifier cannot
-    gain by preferring a mass. Inside a group the physical weights, hence the kinematics, are untouched.
-    A group's total is capped at `max_boost` times its effective number of events, (Σw)²/Σw².
+    Background events weigh one on average, whatever the size of the signal samples: their number is what limits how
+    much can be learned, and leaf sizes are measured in it. The signal as a whole weighs as much as the mean background
+    class, so a score of one half means the same at every sample size. The groups of the signal are its generated
+    masses (and lifetimes): with equal totals the classifier cannot gain by preferring a mass. Inside a class or group
+    the physical weights, hence the kinematics, are untouched. No class of background and no group of signal gets more
+    than `max_boost` times the mean weight of background or signal on its effective number of events, (Σw)²/Σw².
 
     Parameters
     ----------
     label
-        Class of each event, shape (n,).
+        Class of each event, zero for signal, shape (n,).
     group
         Group of each event within its class, shape (n,).
     physical_weight
-        Weight of each event, non-negative, any common normalisation, shape (n,).
+        Weight of each event, non-negative, any normalisation within a class, shape (n,).
     max_boost
         See above.
 
     Returns
     -------
-    Weights of shape (n,) whose sum is n where no cap applies.
+    Weights of shape (n,).
 
     Raises
     ------
@@ -37,19 +42,27 @@ def training_weights(
 
     Examples
     --------
-    >>> label, physical_weight = np.array([0, 0, 0, 1]), np.array([2.0, 1.0, 1.0, 5.0])
-    >>> training_weights(label, np.zeros(4, int), physical_weight, max_boost=20).tolist()
-    [1.0, 0.5, 0.5, 2.0]
+    >>> label, physical_weight = np.array([0, 0, 1, 1, 1, 2]), np.array([1.0, 1.0, 1.0, 1.0, 1.0, 7.0])
+    >>> training_weights(label, np.zeros(6, int), physical_weight, max_boost=20).round(3).tolist()
+    [1.0, 1.0, 0.667, 0.667, 0.667, 2.0]
     """
     if not np.all(np.isfinite(physical_weight)) or np.any(physical_weight < 0):
         raise ClassifierError("training weights must be finite and not negative")
     keys, index = np.unique(np.stack([label, group]), axis=1, return_inverse=True)
     index = index.ravel()
-    _, class_index, groups_in_class = np.unique(keys[0], return_inverse=True, return_counts=True)
     sums = np.bincount(index, physical_weight)
     squares = np.bincount(index, physical_weight**2)
     effective = np.divide(sums**2, squares, out=np.zeros_like(sums), where=squares > 0)
-    fair_share = len(label) / len(groups_in_class) / groups_in_class[class_index]
-    total = np.minimum(fair_share, max_boost * effective)
+    is_signal = keys[0] == SIGNAL_LABEL
+    total = np.zeros_like(sums)
+    total[~is_signal] = _shares(effective[~is_signal], max_boost)
+    total[is_signal] = _shares(effective[is_signal], max_boost)
+    if np.sum(total[~is_signal]) > 0 and np.sum(total[is_signal]) > 0:
+        total[is_signal] *= np.mean(total[~is_signal]) / np.sum(total[is_signal])
     scale = np.divide(total, sums, out=np.zeros_like(sums), where=sums > 0)
     return np.asarray(physical_weight * scale[index], dtype=np.float64)
+
+
+def _shares(effective: NDArray[np.float64], max_boost: float) -> NDArray[np.float64]:
+    """Return equal shares of the effective events, less where a part would weigh too much for its own events."""
+    return np.minimum(np.sum(effective) / max(len(effective), 1), max_boost * effective)

@@ -128,16 +128,27 @@ def test_weights_balance_classes_and_flatten_signal_masses():
     group = np.where(label == 0, rng.choice(3, len(label), p=[0.7, 0.2, 0.1]), 0)
     physical = rng.uniform(0.1, 3.0, len(label))
     weight = training_weights(label, group, physical, max_boost=100.0)
-    np.testing.assert_allclose(np.bincount(label, weight), len(label) / 3)
-    np.testing.assert_allclose(np.bincount(group[label == 0], weight[label == 0]), len(label) / 9)
+    totals = np.bincount(label, weight)
+    np.testing.assert_allclose(totals, totals[0])
+    np.testing.assert_allclose(np.bincount(group[label == 0], weight[label == 0]), totals[0] / 3)
     ratio = weight[label == 1] / physical[label == 1]
     np.testing.assert_allclose(ratio, ratio[0])
 
 
+def test_more_signal_events_change_no_class_total():
+    few, many = (np.repeat([0, 1, 2], [n, 100, 50]) for n in (60, 6000))
+    totals = [
+        np.bincount(label, training_weights(label, np.zeros_like(label), np.ones(len(label)), max_boost=20.0))
+        for label in (few, many)
+    ]
+    np.testing.assert_allclose(totals[0], 75.0)
+    np.testing.assert_allclose(totals[1], 75.0)
+
+
 def test_a_handful_of_events_is_not_blown_up():
-    label = np.repeat([0, 1], [10_000, 3])
+    label = np.repeat([0, 1, 2], [500, 10_000, 3])
     weight = training_weights(label, np.zeros_like(label), np.ones(len(label)), max_boost=20.0)
-    np.testing.assert_allclose(weight[label == 1], 20.0)
+    np.testing.assert_allclose(weight[label == 2], 20.0)
     with pytest.raises(ClassifierError, match="not negative"):
         training_weights(label, label, np.full(len(label), -1.0), max_boost=20.0)
 
