@@ -6,22 +6,22 @@ rest of the total cross-section has two tracks and no chance of two more, and is
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.constants import ALPHA_EM, ELECTRON_MASS_GEV, GEV_M2_TO_FB, MUON_MASS_GEV
 from simulation.configuration import CrossSection, CrossSections, LeptonPairConfig, RadiationSettings
+from simulation.detector.species import ELECTRON, MUON
 from simulation.generated import GeneratedEvents
 from simulation.radiation import RadiationSpectrum, final_state_spectrum, initial_state_spectrum
 from simulation.radiative_pairs import make_radiative_pairs
 from simulation.virtual_photon import sample_fermion_cosine
 
 FloatArray = NDArray[np.float64]
-MUON = 13
-ELECTRON = 11
-_TABLE_POINTS = 4001
+_TABLE_POINTS: Final = 4001
+"""Nodes of the tabulated Bhabha distribution, enough for 10⁻⁵ of its integral."""
 
 
 class RadiatedFractions(NamedTuple):

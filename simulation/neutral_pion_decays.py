@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from models.constants import ELECTRON_MASS_GEV, NEUTRAL_PION_MASS_GEV
 from models.kinematics import boost_from_rest_frame, boost_to_rest_frame, mass_of, unit_vector
 from simulation.configuration import NeutralPionDecayConfig
+from simulation.detector.species import ELECTRON, PHOTON
 from simulation.generated import FINAL_STATE, GeneratedEvents, Particles
 from simulation.virtual_photon import pair_lepton
 
 FloatArray = NDArray[np.float64]
 NEUTRAL_PION: Final = 111
-PHOTON: Final = 22
-ELECTRON: Final = 11
 
 
 def decay_neutral_pions(

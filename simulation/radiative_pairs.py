@@ -17,12 +17,12 @@ from models.kinematics import (
     two_body_momentum,
     unit_vector,
 )
+from simulation.detector.species import PHOTON
 from simulation.generated import GeneratedEvents
 from simulation.radiation import sample_photon_cosine
 from simulation.virtual_photon import sample_photon_masses, split_photons
 
 FloatArray = NDArray[np.float64]
-PHOTON = 22
 CosineSampler = Callable[[FloatArray], FloatArray]
 """From the squared masses in GeV² of n pairs after initial-state radiation to the cosines of their polar angles."""
 

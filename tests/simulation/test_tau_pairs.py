@@ -41,7 +41,7 @@ def pythia_pion_energies() -> np.ndarray:
         "15:onMode = off",
         "15:onIfMatch = 16 -211",
     ]
-    particles = start_pythia(settings, 22, "test").nextBatch(800, "skip").prt
+    particles = start_pythia(settings, 22, "test").nextBatch(600, "skip").prt
     energies = [ak.to_numpy(ak.flatten(particles.p.e[particles.id == code])) for code in (-211, 211)]
     return np.stack(energies, axis=1) / (0.5 * SQRT_S)
 
