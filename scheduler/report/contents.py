@@ -25,6 +25,7 @@ from scheduler.limits_table import LimitRow, read_limits
 from scheduler.report.spectra import Spectrum, region_spectrum
 from scheduler.run_folder import RunFolder
 from scheduler.sample_catalogue import SampleCatalogue, read_catalogue
+from simulation.pythia_events import GENERATOR
 
 
 class LargestExcess(Settings):
@@ -69,8 +70,8 @@ class ReportContents:
 
     @property
     def simulated_data(self) -> bool:
-        """Whether the data are pseudo-data, which say what they were generated with."""
-        return any(sample.is_data and sample.seed is not None for sample in self.catalogue.samples.values())
+        """Whether the data are pseudo-data, which say that they come from the simulation."""
+        return any(sample.is_data and sample.generator == GENERATOR for sample in self.catalogue.samples.values())
 
 
 def read_contents(run: RunFolder, config: AnalysisConfig) -> ReportContents:

@@ -90,6 +90,6 @@ def fitted_mass_point(
 def describe_fit(fitted: FittedMassPoint) -> str:
     """Return the fit result in words for a legend."""
     fit = fitted.fit
-    error = "" if fit.xsec_err_fb is None else rf" \pm {fit.xsec_err_fb:.3g}"
+    error = "" if fit.xsec_err_fb is None else f" ± {fit.xsec_err_fb:,.3g}"
     z = "" if fit.significance is None else f", {fit.significance:+.1f}σ"
-    return rf"$m_\phi={fitted.point.m_phi_gev:g}$ GeV, $\hat\sigma={fit.xsec_hat_fb:.3g}{error}$ fb{z}"
+    return f"{fitted.point.m_phi_gev:g} GeV: σ·B = {fit.xsec_hat_fb:,.3g}{error} fb{z}"

@@ -81,6 +81,6 @@ def run_metrics(contents: ReportContents, published: PublishedLimits, projection
             f"{search}/{name}": purity["true"] / purity["kept"]
             for name, summary in contents.summaries.items()
             for search, purity in summary["purity"].items()
-            if contents.catalogue.samples[name].process is Process.SIGNAL and purity["kept"] > 0
+            if contents.catalogue.samples[name].channel is search.channel and purity["kept"] > 0
         },
     )

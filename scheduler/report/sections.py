@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -25,10 +26,23 @@ from scheduler.report.metrics import median_ratio, xi_projection
 from scheduler.report.page import FigureEntry, Section, TableEntry
 from scheduler.report.spectra import Spectrum
 from scheduler.report.spectrum_figures import SignalOverlay
-from scheduler.report.style import SEARCH_LABELS
+from scheduler.report.style import SEARCH_LABELS, report_style
 from scheduler.run_folder import RunFolder
 
 _REGION_TITLES = {GENERAL_CONTROL_REGION: "general control region", SIGNAL_REGION: "signal region"}
+
+
+class SectionName(StrEnum):
+    """The sections in the order of the page."""
+
+    EXCLUSION = "Exclusion"
+    LIMITS = "Limits"
+    FITS = "Fits"
+    REGIONS = "Regions"
+    NORMALISATION = "Normalisation"
+    CLASSIFIER = "Classifier"
+    SIGNAL = "Signal"
+    SELECTION = "Selection"
 
 
 @dataclass(frozen=True)
@@ -43,18 +57,20 @@ class ReportWriter:
     figures: Path
     tables: Path
 
-    def builders(self) -> tuple[Callable[[], Section], ...]:
-        """Return the functions that write the sections, in the order of the page."""
-        return (
-            self._exclusion,
-            self._limits,
-            self._fits,
-            self._regions,
-            self._normalisation,
-            self._classifier,
-            self._signal,
-            self._selection,
-        )
+    def write(self, name: SectionName) -> Section:
+        """Write the figures and tables of one section and return it."""
+        builders: dict[SectionName, Callable[[], Section]] = {
+            SectionName.EXCLUSION: self._exclusion,
+            SectionName.LIMITS: self._limits,
+            SectionName.FITS: self._fits,
+            SectionName.REGIONS: self._regions,
+            SectionName.NORMALISATION: self._normalisation,
+            SectionName.CLASSIFIER: self._classifier,
+            SectionName.SIGNAL: self._signal,
+            SectionName.SELECTION: self._selection,
+        }
+        with report_style():
+            return builders[name]()
 
     @property
     def _description(self) -> RunDescription:
@@ -67,7 +83,7 @@ class ReportWriter:
         medians = {c: median_ratio([row for row in rows if row.channel == c], reference, projection) for c in Channel}
         said = "; ".join(f"{channel}: {ratio:.2f}" for channel, ratio in medians.items() if ratio is not None)
         return Section(
-            "Exclusion",
+            SectionName.EXCLUSION,
             "Limits on the coupling ξ of a scalar φ that couples to leptons in proportion to their mass. Compared "
             f"with {reference.source}, the expected limits of this run projected to {target:g} fb⁻¹ (ξ ∝ L^(−1/4)) "
             f"are, as the median of their ratio over all masses, {said or 'not available'}.",
@@ -108,13 +124,13 @@ class ReportWriter:
                 curve = limit_figures.significance(self.contents.limits, channel, short, self._description)
                 figures.append(self._figure(curve, f"significance_{channel}", f"Signed significance, {channel}."))
         table = tables.limits_rows(self.contents.limits, self.tables)
-        return Section("Limits", said, tuple(figures), (table,))
+        return Section(SectionName.LIMITS, said, tuple(figures), (table,))
 
     def _fits(self) -> Section:
         if self.contents.blinded:
-            return Section("Fits", "The signal region is blinded: there are no fits to show.")
+            return Section(SectionName.FITS, "The signal region is blinded: there are no fits to show.")
         return Section(
-            "Fits",
+            SectionName.FITS,
             "Fits at chosen masses, spread over display bins. The band is the uncertainty before the fit; the shaded "
             "range is the one that the fit bins finely.",
             tuple(figure for point in self._shown_points() for figure in self._fit_figure(point)),
@@ -165,7 +181,7 @@ class ReportWriter:
                 stem = f"spectrum_{search}_{region}"
                 figures.append(self._figure(figure, stem, f"m(ℓℓ) in the {_REGION_TITLES[region]}, {search}."))
         return Section(
-            "Regions",
+            SectionName.REGIONS,
             "Candidate masses after scale factors. The uncertainty adds simulation statistics, systematic sources and "
             "scale factors in quadrature. The signal is drawn at an arbitrary scale.",
             tuple(figures),
@@ -176,12 +192,12 @@ class ReportWriter:
         """Return the prompt signal nearest the middle of the window, scaled to be visible over the background."""
         histogram = self.contents.histograms[search].signal
         samples = self.contents.catalogue.samples
-        prompt = [name for name in histogram.axes["sample"] if samples[name].ctau_mm == 0.0]
+        prompt = [name for name in histogram.axes["dataset"] if samples[name].ctau_mm == 0.0]
         if not prompt:
             return None
         middle = float(np.sqrt(max(search.window.low_gev, 0.01) * search.window.high_gev))
         name = min(prompt, key=lambda sample: abs((samples[sample].m_phi_gev or 0.0) - middle))
-        values = np.asarray(histogram[{"region": region, "sample": name}].values())
+        values = np.asarray(histogram[{"region": region, "dataset": name}].values())
         reach = float(np.max(spectrum.total, initial=0.0)) or 1.0
         peak = float(np.max(values, initial=0.0))
         if peak <= 0:
@@ -198,7 +214,7 @@ class ReportWriter:
                 figure = spectrum_figures.stacked_spectrum(spectrum, search, title, self._description)
                 figures.append(self._figure(figure, f"spectrum_{search}_{region}", f"{search}, {region}."))
         return Section(
-            "Normalisation",
+            SectionName.NORMALISATION,
             "One scale factor per background component, from a simultaneous fit to data in the general control "
             "regions of both channels, compared with what the component's special control region wants.",
             tuple(figures),
@@ -221,7 +237,7 @@ class ReportWriter:
                 self._figure(scan, f"threshold_{channel}", f"Expected sensitivity against the threshold, {channel}.")
             )
         return Section(
-            "Classifier",
+            SectionName.CLASSIFIER,
             "One five-class boosted-decision-tree classifier per channel, k-fold: every candidate is scored by a model "
             "that has not seen it.",
             tuple(figures),
@@ -234,7 +250,7 @@ class ReportWriter:
     def _signal(self) -> Section:
         models = self.contents.signal_models
         return Section(
-            "Signal",
+            SectionName.SIGNAL,
             "Prompt signal in the signal region, from simulated samples and interpolated between their masses.",
             (
                 self._figure(signal_figures.efficiency(models), "efficiency", "Efficiency against mass."),
@@ -254,12 +270,17 @@ class ReportWriter:
             )
             for search in Search
         ]
-        entries.append(tables.candidate_table(self.contents.summaries, self.tables))
+        entries.append(tables.candidate_table(self.contents.summaries, self.contents.catalogue.samples, self.tables))
         skipped = self.contents.catalogue.skipped
         said = f" {len(skipped)} unusable files were left out on request." if skipped else ""
-        return Section("Selection", f"Events after each requirement, and candidates.{said}", (), tuple(entries))
+        return Section(
+            SectionName.SELECTION, f"Events after each requirement, and candidates.{said}", (), tuple(entries)
+        )
 
     def _figure(self, figure: Figure, stem: str, caption: str) -> FigureEntry:
+        # half the time of saving goes into the layout, which is the same for every format
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
         for ending in self.config.report.formats:
             figure.savefig(self.figures / f"{stem}.{ending}", dpi=self.config.report.png_dots_per_inch)
         plt.close(figure)

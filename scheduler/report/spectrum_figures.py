@@ -39,17 +39,7 @@ def stacked_spectrum(
     relative = np.divide(spectrum.uncertainty, total, out=np.zeros_like(total), where=filled)
     lower.stairs(1 + relative, spectrum.edges_gev, baseline=1 - relative, fill=True, color="#cccccc")
     if spectrum.data is not None:
-        low, high = poisson_interval(spectrum.data)
-        shown = filled & (spectrum.data > 0)
-        centres = 0.5 * (spectrum.edges_gev[1:] + spectrum.edges_gev[:-1])
-        lower.errorbar(
-            centres[shown],
-            spectrum.data[shown] / total[shown],
-            yerr=[(spectrum.data - low)[shown] / total[shown], (high - spectrum.data)[shown] / total[shown]],
-            fmt=".",
-            color=OBSERVED_COLOUR,
-            linewidth=0.9,
-        )
+        _draw_points(lower, spectrum, filled & (spectrum.data > 0), scale=np.where(filled, total, 1.0))
     lower.axhline(1.0, color="#777777", linewidth=0.8)
     lower.set_ylim(0.0, 2.0)
     lower.set_ylabel("data / MC")
@@ -86,16 +76,7 @@ def fitted_spectrum(
     lower.stairs(spectrum.uncertainty, spectrum.edges_gev, baseline=-spectrum.uncertainty, fill=True, color="#cccccc")
     lower.stairs(signal.values, spectrum.edges_gev, color=PROCESS_COLOURS[Process.SIGNAL])
     if spectrum.data is not None:
-        low, high = poisson_interval(spectrum.data)
-        centres = 0.5 * (spectrum.edges_gev[1:] + spectrum.edges_gev[:-1])
-        lower.errorbar(
-            centres,
-            spectrum.data - spectrum.total,
-            yerr=[spectrum.data - low, high - spectrum.data],
-            fmt=".",
-            color=OBSERVED_COLOUR,
-            linewidth=0.9,
-        )
+        _draw_points(lower, spectrum, (spectrum.data > 0) | (spectrum.total > 0.5), offset=spectrum.total)
     for axes in (main, lower):
         axes.axvspan(*window_gev, color="#bd1f01", alpha=0.08, linewidth=0)
     lower.axhline(0.0, color="#777777", linewidth=0.8)
@@ -146,19 +127,41 @@ def _draw_stack(axes: Axes, spectrum: Spectrum, overlay: SignalOverlay | None) -
     if overlay is not None:
         axes.stairs(overlay.values, spectrum.edges_gev, color=PROCESS_COLOURS[Process.SIGNAL], label=overlay.label)
     if spectrum.data is not None:
-        low, high = poisson_interval(spectrum.data)
-        axes.errorbar(
-            0.5 * (spectrum.edges_gev[1:] + spectrum.edges_gev[:-1]),
-            spectrum.data,
-            yerr=[spectrum.data - low, high - spectrum.data],
-            fmt=".",
-            color=OBSERVED_COLOUR,
-            linewidth=0.9,
-            label="data",
-        )
-    axes.set_ylim(bottom=0.0)
+        _draw_points(axes, spectrum, spectrum.data > 0, label="data")
+    # room for the legend above the highest point
+    drawn = [total + spectrum.uncertainty]
+    if overlay is not None:
+        drawn.append(overlay.values)
+    if spectrum.data is not None:
+        drawn.append(np.where(spectrum.data > 0, poisson_interval(spectrum.data)[1], 0.0))
+    reach = float(np.max(drawn))
+    axes.set_ylim(0.0, 1.45 * reach if reach > 0 else 1.0)
     axes.set_xlim(spectrum.edges_gev[0], spectrum.edges_gev[-1])
-    axes.margins(y=0.3)
+
+
+def _draw_points(
+    axes: Axes,
+    spectrum: Spectrum,
+    shown: NDArray[np.bool_],
+    *,
+    offset: FloatArray | float = 0.0,
+    scale: FloatArray | float = 1.0,
+    label: str | None = None,
+) -> None:
+    """Draw (data − offset)/scale with Poisson intervals where `shown`; an empty bin says little at each point."""
+    data = spectrum.data
+    if data is None:
+        return
+    low, high = poisson_interval(data)
+    axes.errorbar(
+        (0.5 * (spectrum.edges_gev[1:] + spectrum.edges_gev[:-1]))[shown],
+        ((data - offset) / scale)[shown],
+        yerr=[((data - low) / scale)[shown], ((high - data) / scale)[shown]],
+        fmt=".",
+        color=OBSERVED_COLOUR,
+        linewidth=0.9,
+        label=label,
+    )
 
 
 def _events_label(edges_gev: FloatArray) -> str:

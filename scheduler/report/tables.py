@@ -72,7 +72,9 @@ def cutflow_table(
     return table(f"cutflow_{search}", caption, header, rows, folder)
 
 
-def candidate_table(summaries: Mapping[str, SampleSummary], folder: Path) -> TableEntry:
+def candidate_table(
+    summaries: Mapping[str, SampleSummary], samples: Mapping[str, SampleMetadata], folder: Path
+) -> TableEntry:
     """Return how many φ candidates events have, and how often the kept one is the true one."""
     rows: list[list[Cell]] = []
     for name, summary in summaries.items():
@@ -84,7 +86,9 @@ def candidate_table(summaries: Mapping[str, SampleSummary], folder: Path) -> Tab
             purity = summary["purity"][search]
             several = 1.0 - multiplicity.get("1", 0) / total
             mean = sum(int(n) * events for n, events in multiplicity.items()) / total
-            true = purity["true"] / purity["kept"] if purity["kept"] and name.startswith("signal") else None
+            true = (
+                purity["true"] / purity["kept"] if purity["kept"] and samples[name].channel is search.channel else None
+            )
             rows.append([name, str(search), total, mean, several, true])
     header = ["sample", "search", "events", "mean candidates", "fraction with several", "kept one is true"]
     return table("candidates", "Candidate multiplicity and correctly chosen candidates.", header, rows, folder)

@@ -9,10 +9,10 @@ from scheduler.provenance import code_revision, now
 from scheduler.report.contents import ReportContents, read_contents
 from scheduler.report.hepdata import write_submission
 from scheduler.report.metrics import run_metrics
-from scheduler.report.page import PageFacts, write_page
-from scheduler.report.sections import ReportWriter
-from scheduler.report.style import report_style
+from scheduler.report.page import PageFacts, Section, write_page
+from scheduler.report.sections import ReportWriter, SectionName
 from scheduler.run_folder import RunFolder
+from scheduler.tasks import map_tasks
 
 if TYPE_CHECKING:
     from scheduler.steps.step import StepContext
@@ -39,17 +39,30 @@ def execute(context: StepContext) -> None:
     figures, tables = output.report / "figures", output.report / "tables"
     for folder in (figures, tables, output.hepdata):
         folder.mkdir(parents=True, exist_ok=True)
-    builders = ReportWriter(contents, config, context.run, published, figures, tables).builders()
-    sections = []
-    with context.terminal.progress("report", len(builders), "sections") as advance, report_style():
-        for build in builders:
-            sections.append(build())
-            advance(1)
+    writer = ReportWriter(contents, config, context.run, published, figures, tables)
+    client = context.client()
+    # one copy of the contents per worker instead of one per section
+    shared = client.scatter(writer, broadcast=True)
+    sections = map_tasks(
+        client,
+        _write_section,
+        [(name, shared) for name in SectionName],
+        describe=lambda task: str(task[0]),
+        label="report",
+        unit="sections",
+        settings=config.tasks,
+        terminal=context.terminal,
+    )
     facts = _facts(contents, context.run)
     write_page(output.report / "index.html", facts, sections, config.report.formats)
     write_submission(contents.limits, output.hepdata)
     metrics = run_metrics(contents, published[0], config.report.projection_luminosity_fb)
     output.metrics.write_text(metrics.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def _write_section(task: tuple[SectionName, ReportWriter]) -> Section:
+    name, writer = task
+    return writer.write(name)
 
 
 def _facts(contents: ReportContents, run: RunFolder) -> PageFacts:
