@@ -35,8 +35,8 @@ class ClassifierSettings(Settings):
     """Ridge penalty on leaf values."""
     max_bins: int = Field(default=128, ge=2)
     """Histogram bins per feature."""
-    max_boost: float = Field(default=20.0, ge=1)
-    """Most that balancing may multiply the mean weight of a background class, or of a signal mass, by.
+    half_share_events: float = Field(default=50.0, ge=0)
+    """Effective events at which a background class, or a signal mass, gets half of the weight that balancing gives it.
 
     A class of a handful of events is therefore not blown up to the weight of thousands.
     """

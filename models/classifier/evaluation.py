@@ -57,7 +57,9 @@ class Evaluation(Settings):
         return next((pair.area for pair in self.roc if {pair.first, pair.second} == wanted), None)
 
 
-def evaluate(classifier: Classifier, data: TrainingData, *, max_boost: float, n_roc_points: int = 201) -> Evaluation:
+def evaluate(
+    classifier: Classifier, data: TrainingData, *, half_share_events: float, n_roc_points: int = 201
+) -> Evaluation:
     """Evaluate a classifier on its training candidates, each scored by the model that has not seen it.
 
     Parameters
@@ -66,13 +68,13 @@ def evaluate(classifier: Classifier, data: TrainingData, *, max_boost: float, n_
         The trained models.
     data
         What they were trained on, with the same folds.
-    max_boost
-        Cap of the class balancing, as in training.
+    half_share_events
+        Of the class balancing, as in training.
     n_roc_points
         Points kept of each ROC curve.
     """
     scores = classifier.scores(data.features, data.fold)
-    weight = training_weights(data.label, data.group, data.weight, max_boost=max_boost)
+    weight = training_weights(data.label, data.group, data.weight, half_share_events=half_share_events)
     present = [number for number in range(len(classifier.classes)) if np.sum(weight[data.label == number]) > 0]
     return Evaluation(
         channel=classifier.channel,

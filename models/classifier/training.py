@@ -154,7 +154,7 @@ def _matrix(
     return xgboost.QuantileDMatrix(
         data.features[rows],
         label=label,
-        weight=training_weights(label, group, weight, max_boost=settings.max_boost),
+        weight=training_weights(label, group, weight, half_share_events=settings.half_share_events),
         feature_names=list(features),
         max_bin=settings.max_bins,
         nthread=1,

@@ -9,7 +9,11 @@ SIGNAL_LABEL = 0
 
 
 def training_weights(
-    label: NDArray[np.integer], group: NDArray[np.integer], physical_weight: NDArray[np.float64], *, max_boost: float
+    label: NDArray[np.integer],
+    group: NDArray[np.integer],
+    physical_weight: NDArray[np.float64],
+    *,
+    half_share_events: float,
 ) -> NDArray[np.float64]:
     """Return weights that give every class, and every group within the signal, the same total, if it has the events.
 
@@ -17,8 +21,8 @@ def training_weights(
     much can be learned, and leaf sizes are measured in it. The signal as a whole weighs as much as the mean background
     class, so a score of one half means the same at every sample size. The groups of the signal are its generated
     masses (and lifetimes): with equal totals the classifier cannot gain by preferring a mass. Inside a class or group
-    the physical weights, hence the kinematics, are untouched. No class of background and no group of signal gets more
-    than `max_boost` times the mean weight of background or signal on its effective number of events, (Σw)²/Σw².
+    the physical weights, hence the kinematics, are untouched. A class or group of n = (Σw)²/Σw² effective events gets
+    n/(n + `half_share_events`) of its share, so that few events are not taken for many.
 
     Parameters
     ----------
@@ -28,7 +32,7 @@ def training_weights(
         Group of each event within its class, shape (n,).
     physical_weight
         Weight of each event, non-negative, any normalisation within a class, shape (n,).
-    max_boost
+    half_share_events
         See above.
 
     Returns
@@ -43,7 +47,7 @@ def training_weights(
     Examples
     --------
     >>> label, physical_weight = np.array([0, 0, 1, 1, 1, 2]), np.array([1.0, 1.0, 1.0, 1.0, 1.0, 7.0])
-    >>> training_weights(label, np.zeros(6, int), physical_weight, max_boost=20).round(3).tolist()
+    >>> training_weights(label, np.zeros(6, int), physical_weight, half_share_events=0).round(3).tolist()
     [1.0, 1.0, 0.667, 0.667, 0.667, 2.0]
     """
     if not np.all(np.isfinite(physical_weight)) or np.any(physical_weight < 0):
@@ -55,14 +59,15 @@ def training_weights(
     effective = np.divide(sums**2, squares, out=np.zeros_like(sums), where=squares > 0)
     is_signal = keys[0] == SIGNAL_LABEL
     total = np.zeros_like(sums)
-    total[~is_signal] = _shares(effective[~is_signal], max_boost)
-    total[is_signal] = _shares(effective[is_signal], max_boost)
+    total[~is_signal] = _shares(effective[~is_signal], half_share_events)
+    total[is_signal] = _shares(effective[is_signal], half_share_events)
     if np.sum(total[~is_signal]) > 0 and np.sum(total[is_signal]) > 0:
         total[is_signal] *= np.mean(total[~is_signal]) / np.sum(total[is_signal])
     scale = np.divide(total, sums, out=np.zeros_like(sums), where=sums > 0)
     return np.asarray(physical_weight * scale[index], dtype=np.float64)
 
 
-def _shares(effective: NDArray[np.float64], max_boost: float) -> NDArray[np.float64]:
-    """Return equal shares of the effective events, less where a part would weigh too much for its own events."""
-    return np.minimum(np.sum(effective) / max(len(effective), 1), max_boost * effective)
+def _shares(effective: NDArray[np.float64], half_share_events: float) -> NDArray[np.float64]:
+    """Return equal shares of the effective events, less for parts that have few of them."""
+    fullness = np.divide(effective, effective + half_share_events, out=np.zeros_like(effective), where=effective > 0)
+    return np.asarray(np.mean(effective) * fullness) if len(effective) else effective

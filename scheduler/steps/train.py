@@ -54,7 +54,7 @@ def train_channel(
     """Train and evaluate one channel's classifier and write both."""
     data = read_training_data(CandidateStore(candidates), samples, channel, settings)
     trained = train_classifier(data, FEATURES[channel], channel, settings)
-    evaluation = evaluate(trained.classifier, data, max_boost=settings.max_boost)
+    evaluation = evaluate(trained.classifier, data, half_share_events=settings.half_share_events)
     save_classifier(
         trained.classifier,
         output.classifier_of(channel),

@@ -97,7 +97,7 @@ def test_training_is_deterministic_and_scores_add_to_one(data, result):
 
 
 def test_separation_approaches_the_neyman_pearson_optimum(data, result):
-    evaluation = evaluate(result.classifier, data, max_boost=SETTINGS.max_boost)
+    evaluation = evaluate(result.classifier, data, half_share_events=SETTINGS.half_share_events)
     optimum = norm.cdf(SEPARATION / np.sqrt(2))
     for process in (Process.TAUTAU, Process.BHABHA, Process.QQBAR, Process.BBBAR):
         area = evaluation.area(Process.SIGNAL, process)
@@ -115,10 +115,10 @@ def test_overtraining_is_seen():
     wild = ClassifierSettings(
         n_rounds=60, early_stopping_rounds=60, max_depth=8, min_child_weight=0.1, learning_rate=0.5
     )
-    trained = train_classifier(data._replace(features=noise), FEATURES, Channel.EE, wild)
-    p_values = [
-        test.p_value for test in evaluate(trained.classifier, data._replace(features=noise), max_boost=20).overtraining
-    ]
+    noisy = data._replace(features=noise)
+    trained = train_classifier(noisy, FEATURES, Channel.EE, wild)
+    evaluation = evaluate(trained.classifier, noisy, half_share_events=wild.half_share_events)
+    p_values = [test.p_value for test in evaluation.overtraining]
     assert min(p_values) < 1e-4
 
 
@@ -127,7 +127,7 @@ def test_weights_balance_classes_and_flatten_signal_masses():
     label = np.repeat([0, 1, 2], [600, 3000, 400])
     group = np.where(label == 0, rng.choice(3, len(label), p=[0.7, 0.2, 0.1]), 0)
     physical = rng.uniform(0.1, 3.0, len(label))
-    weight = training_weights(label, group, physical, max_boost=100.0)
+    weight = training_weights(label, group, physical, half_share_events=0.0)
     totals = np.bincount(label, weight)
     np.testing.assert_allclose(totals, totals[0])
     np.testing.assert_allclose(np.bincount(group[label == 0], weight[label == 0]), totals[0] / 3)
@@ -138,7 +138,7 @@ def test_weights_balance_classes_and_flatten_signal_masses():
 def test_more_signal_events_change_no_class_total():
     few, many = (np.repeat([0, 1, 2], [n, 100, 50]) for n in (60, 6000))
     totals = [
-        np.bincount(label, training_weights(label, np.zeros_like(label), np.ones(len(label)), max_boost=20.0))
+        np.bincount(label, training_weights(label, np.zeros_like(label), np.ones(len(label)), half_share_events=0.0))
         for label in (few, many)
     ]
     np.testing.assert_allclose(totals[0], 75.0)
@@ -147,17 +147,18 @@ def test_more_signal_events_change_no_class_total():
 
 def test_a_handful_of_events_is_not_blown_up():
     label = np.repeat([0, 1, 2], [500, 10_000, 3])
-    weight = training_weights(label, np.zeros_like(label), np.ones(len(label)), max_boost=20.0)
-    np.testing.assert_allclose(weight[label == 2], 20.0)
+    weight = training_weights(label, np.zeros_like(label), np.ones(len(label)), half_share_events=50.0)
+    share = np.sum(weight[label == 2]) / np.sum(weight[label == 1])
+    assert share == pytest.approx((3 / 53) / (10_000 / 10_050))
     with pytest.raises(ClassifierError, match="not negative"):
-        training_weights(label, label, np.full(len(label), -1.0), max_boost=20.0)
+        training_weights(label, label, np.full(len(label), -1.0), half_share_events=20.0)
 
 
 @pytest.mark.parametrize("counts", [(400, 400, 0, 400, 400), (400, 400, 2, 400, 1)])
 def test_absent_and_tiny_classes_are_survived_and_reported(counts):
     data = make_data(counts)
     trained = train_classifier(data, FEATURES, Channel.EE, SETTINGS)
-    evaluation = evaluate(trained.classifier, data, max_boost=SETTINGS.max_boost)
+    evaluation = evaluate(trained.classifier, data, half_share_events=SETTINGS.half_share_events)
     assert trained.events_per_class[Process.BHABHA] == counts[2]
     if counts[2] == 0:
         assert evaluation.absent_classes == (Process.BHABHA,)
