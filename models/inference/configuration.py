@@ -41,22 +41,29 @@ class SystematicsSettings(Settings):
 class MetropolisSettings(Settings):
     """Metropolis–Hastings sampling of the posterior."""
 
-    n_chains: int = Field(default=64, ge=4)
-    """Chains that advance together; one evaluation of the model serves all of them."""
+    n_chains: int = Field(default=64, ge=16)
+    """Chains that advance together; one evaluation of the model serves all of them. Their spread gives the Monte
+    Carlo error, hence not few."""
     burn_in_steps: int = Field(default=12, ge=1)
     """Steps thrown away. The chains start from the distribution that they propose from, so few are needed."""
-    block_steps: int = Field(default=32, ge=8)
-    """Steps between two looks at the convergence."""
-    maximum_blocks: int = Field(default=24, ge=1)
-    """Blocks after which the sampling gives up and says so."""
+    first_look_steps: int = Field(default=32, ge=8)
+    """Steps before the first look at the convergence."""
+    look_growth: float = Field(default=1.5, gt=1)
+    """Ratio of the steps at one look to those at the look before."""
+    maximum_steps: int = Field(default=1024, ge=8)
+    """Steps after which the sampling gives up and says so."""
+    tempering: float = Field(default=1.5, ge=1)
+    """Proposals take the counts to know this factor less than they do: wider tails where they constrain."""
     step_sizes: tuple[float, ...] = (1.0, 0.5)
     """Sizes of the proposal, used in turn: 1 is a fresh draw, less is a step around the present point."""
     r_hat_below: float = Field(default=1.05, gt=1)
     """Largest split R̂ that counts as converged."""
     effective_size_above: float = Field(default=400.0, gt=0)
     """Smallest effective sample size that counts as converged."""
-    relative_error_below: float = Field(default=0.01, gt=0)
-    """Target for the Monte Carlo error of the limit, relative to the limit."""
+    relative_error_target: float = Field(default=0.01, gt=0)
+    """Monte Carlo error of the limit, relative to it, at which sampling ends."""
+    relative_error_accepted: float = Field(default=0.03, gt=0)
+    """Largest such error with which a limit is still given when the steps run out."""
 
 
 class PosteriorSettings(Settings):
@@ -77,7 +84,7 @@ class PriorAveragingSettings(Settings):
 
     n_toys: int = Field(default=2048, ge=0)
     """Draws from the priors; 0 leaves the method out."""
-    relative_error_below: float = Field(default=0.02, gt=0)
+    relative_error_accepted: float = Field(default=0.03, gt=0)
     """Largest Monte Carlo error, relative to the limit, with which the result is still given."""
 
 
@@ -92,8 +99,8 @@ class MinimiserSettings(Settings):
     """Step of the central differences, in prior standard deviations of the parameter (1 without a prior)."""
     feasible_fraction: float = Field(default=0.02, gt=0, lt=1)
     """A step may reduce the rate of a bin at most to this fraction of its value."""
-    rate_margin: float = Field(default=0.01, gt=0, lt=1)
-    """Fraction of the background that is left, at the lowest cross-section allowed, in the bin that empties first."""
+    barrier_fraction: float = Field(default=1e-3, gt=0, lt=0.1)
+    """Fraction of its background that fits take an empty bin to have counted, so that its rate stays positive."""
     batch_size: int = Field(default=64, ge=1)
     """Parameter points per evaluation of the pyhf model; more does not fit a core's cache."""
 

@@ -1,13 +1,16 @@
-"""Convergence of Markov chains: split R̂ and effective sample size.
+"""Convergence of many parallel Markov chains: split R̂ and effective sample size.
 
-Source: A. Gelman et al., Bayesian Data Analysis, 3rd ed., sections 11.4 and 11.5.
+Source: A. Gelman et al., Bayesian Data Analysis, section 11.4 (split R̂) and, in the 2nd edition, eq. 11.4 (effective
+size from the variance between chains, which is accurate when there are many of them).
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from models.inference.rates import Floats
+
+ROUNDING: Final = 1e-12
 
 
 class Convergence(NamedTuple):
@@ -16,7 +19,7 @@ class Convergence(NamedTuple):
     r_hat: float
     """Root of the ratio of the total variance to that within half-chains; 1 when all agree."""
     effective_size: float
-    """Number of independent draws with the same error of the mean."""
+    """Number of independent draws whose mean has the same error; at most the number of draws."""
 
 
 def diagnose(chains: Floats) -> Convergence:
@@ -25,32 +28,29 @@ def diagnose(chains: Floats) -> Convergence:
     Parameters
     ----------
     chains
-        Values, shape (n_chains, n_steps), at least four steps.
+        Values, shape (n_chains, n_steps), at least two chains and four steps.
 
     Examples
     --------
-    >>> independent = diagnose(np.random.default_rng(1).normal(size=(8, 1000)))
-    >>> abs(independent.r_hat - 1.0) < 0.005, abs(independent.effective_size / 8000 - 1.0) < 0.1
+    >>> independent = diagnose(np.random.default_rng(1).normal(size=(200, 100)))
+    >>> abs(independent.r_hat - 1.0) < 0.005, independent.effective_size > 0.7 * 20000
     (True, True)
     """
-    half = chains.shape[1] // 2
-    split = np.concatenate([chains[:, :half], chains[:, half : 2 * half]])
-    n_chains, n_steps = split.shape
-    within = float(split.var(axis=1, ddof=1).mean())
-    between = float(split.mean(axis=1).var(ddof=1))
-    total = within * (n_steps - 1) / n_steps + between
-    if total == 0.0:
-        # A quantity that is the same everywhere has nothing left to converge.
-        return Convergence(1.0, float(split.size))
+    n_steps = chains.shape[1]
+    half = n_steps // 2
+    halves = np.concatenate([chains[:, :half], chains[:, half : 2 * half]])
+    within, total = _variances(halves)
+    if total <= (ROUNDING * float(np.abs(chains).max())) ** 2:
+        # A quantity that is the same everywhere, up to rounding, has nothing left to converge.
+        return Convergence(1.0, float(chains.size))
     r_hat = float(np.sqrt(total / within)) if within > 0 else float("inf")
-    centred = split - split.mean(axis=1, keepdims=True)
-    spectrum = np.fft.rfft(centred, n=2 * n_steps, axis=1)
-    covariance = np.fft.irfft(np.abs(spectrum) ** 2, axis=1)[:, :n_steps].mean(axis=0) / n_steps
-    correlation = 1.0 - (within * (n_steps - 1) / n_steps - covariance) / total
-    correlation[0] = 1.0
-    # Sums of neighbouring pairs are positive and decreasing for a reversible chain; noise is cut where they are not.
-    pairs = correlation[: n_steps // 2 * 2].reshape(-1, 2).sum(axis=1)
-    negative = np.flatnonzero(pairs < 0)
-    pairs = np.minimum.accumulate(pairs[: negative[0]] if negative.size else pairs)
-    autocorrelation_time = max(2.0 * float(pairs.sum()) - 1.0, 1.0 / np.log10(n_chains * n_steps))
-    return Convergence(r_hat, n_chains * n_steps / autocorrelation_time)
+    of_means = float(chains.mean(axis=1).var(ddof=1)) / len(chains)
+    return Convergence(r_hat, min(float(chains.size), total / of_means))
+
+
+def _variances(chains: Floats) -> tuple[float, float]:
+    """Return the mean variance within chains, and the variance that they and their means' spread amount to."""
+    n_steps = chains.shape[1]
+    within = float(chains.var(axis=1, ddof=1).mean())
+    between = float(chains.mean(axis=1).var(ddof=1))
+    return within, within * (n_steps - 1) / n_steps + between

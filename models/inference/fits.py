@@ -15,6 +15,11 @@ from models.inference.results import BestFit, Status
 CURVATURE_STEP = 0.1
 """Step of the second difference of the profile likelihood, in standard deviations of the cross-section."""
 BOUND_TOLERANCE = 1e-6
+"""Distance from a bound at which a nuisance parameter lies on it."""
+BOUNDARY_BARRIERS = 10.0
+"""Rates of empty bins below this multiple of the fit's barrier are held by it."""
+VANISHING_RATE = 1e-6
+"""Events below which a rate has vanished where there is no background and hence no barrier."""
 
 
 class ObservedFits(NamedTuple):
@@ -50,8 +55,11 @@ def _starting_xsec(likelihood: Likelihood) -> float:
     weight = signal / (background + counts + 1.0)
     estimate = float(weight @ (counts - background) / (weight @ signal))
     needs_signal = (counts > 0) & (background <= 0)
-    lowest = float(likelihood.poi_lower_bound(likelihood.observed.counts)[0])
-    return max(estimate, 1.0 / float(signal.sum()) if needs_signal.any() else 0.5 * lowest)
+    if needs_signal.any():
+        return max(estimate, 1.0 / float(signal.sum()))
+    filled = signal > 0
+    deepest = float(np.min(background[filled] / signal[filled]))
+    return max(estimate, -0.5 * deepest)
 
 
 def profile(likelihood: Likelihood, data: Dataset, xsec_fb: Floats, start: Floats) -> FitBatch:
@@ -83,8 +91,7 @@ def summarise(likelihood: Likelihood, fits: ObservedFits, settings: InferenceSet
         return BestFit(Status.FIT_FAILED)
     point = fits.best.points[0]
     xsec_hat = float(point[likelihood.poi])
-    lowest = float(likelihood.poi_lower_bound(likelihood.observed.counts)[0])
-    at_boundary = np.isfinite(lowest) and xsec_hat <= lowest * (1.0 - BOUND_TOLERANCE)
+    at_boundary = _is_at_rate_boundary(likelihood, fits.best)
     error = _error_above(likelihood, fits, settings) if at_boundary else _error_from_curvature(likelihood, fits)
     significance = p_local = None
     if fits.null.converged[0]:
@@ -105,6 +112,13 @@ def summarise(likelihood: Likelihood, fits: ObservedFits, settings: InferenceSet
         pulls=_pulls(likelihood, point),
         yields=_yields(likelihood, point),
     )
+
+
+def _is_at_rate_boundary(likelihood: Likelihood, best: FitBatch) -> bool:
+    """Return whether the cross-section, or the nuisance parameters with it, have emptied a bin without events."""
+    rates = likelihood.rates(best.points).total(best.points[:, likelihood.poi])
+    is_empty = likelihood.observed.counts == 0
+    return bool(np.any(is_empty & (rates < BOUNDARY_BARRIERS * likelihood.barrier + VANISHING_RATE)))
 
 
 def _status(likelihood: Likelihood, fits: ObservedFits, *, at_boundary: bool, has_error: bool) -> Status:

@@ -89,9 +89,14 @@ class Likelihood:
     initial: Floats
     """Initial parameter values, shape (n_parameters,)."""
     lower: Floats
-    """Lower bounds of the nuisance parameters; the cross-section's own is `poi_lower_bound`."""
+    """Lower bounds of the nuisance parameters."""
     upper: Floats
-    """Upper bounds of the nuisance parameters; the cross-section has none."""
+    """Upper bounds of the nuisance parameters."""
+    poi_lower_bound: float
+    """Zero if a bin has signal and no background. Otherwise −∞: the rates, which stay positive, hold the
+    cross-section. The bounds that the workspace gives it are not used; it has no upper one."""
+    barrier: Floats
+    """Counts that fits give to an empty bin to keep its rate positive, shape (n_bins,)."""
     free: Flags
     """Nuisance parameters that are fitted."""
     observed: Dataset
@@ -117,17 +122,6 @@ class Likelihood:
     def asimov(self, points: Floats) -> Dataset:
         """Return the data expected at parameter points, main and auxiliary, without fluctuation."""
         return Dataset(self.rates(points).total(points[:, self.poi]), self.constraints.expected(points))
-
-    def poi_lower_bound(self, counts: Floats) -> Floats:
-        """Return the lowest cross-section with positive rates, shape (n_fits,).
-
-        Only bins without events bound it: in the others the likelihood vanishes before the rate does.
-        """
-        background, signal = self.rates(self.initial[None, :])
-        reach = np.divide(background, signal, out=np.full_like(signal, np.inf), where=signal > 0)
-        in_empty_bins = np.where(counts > 0, np.inf, reach).min(axis=1)
-        bound: Floats = -(1.0 - self.settings.rate_margin) * in_empty_bins
-        return bound
 
 
 def poisson_deviance(counts: Floats, rates: Floats) -> Floats:
@@ -203,6 +197,8 @@ def compile_likelihood(workspace: Mapping[str, Any], settings: MinimiserSettings
         initial=initial,
         lower=bounds[:, 0],
         upper=bounds[:, 1],
+        poi_lower_bound=0.0 if np.any((nominal.background == 0) & (nominal.signal > 0)) else -np.inf,
+        barrier=settings.barrier_fraction * nominal.background[0],
         free=free,
         observed=Dataset(counts[None, :], constraints.auxiliary[None, :]),
         settings=settings,

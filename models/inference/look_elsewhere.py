@@ -85,9 +85,10 @@ def global_significance(curves: Sequence[NDArray[np.float64]], *, reference_leve
     z_local = float(scanned[strongest])
     p_local = float(norm.sf(z_local))
     n_upcrossings = sum(count_upcrossings(curve, reference_level) for curve in curves)
-    # Below the reference level an excess is nothing special anywhere.
-    excess = max(z_local**2 - reference_level**2, 0.0) if z_local > reference_level else 0.0
-    p_global = min(1.0, p_local + n_upcrossings * float(np.exp(-0.5 * excess)), scanned.size * p_local)
+    # The first bound counts excursions above the reference level, so it says nothing about a maximum below it.
+    excursions = n_upcrossings * float(np.exp(-0.5 * (z_local**2 - reference_level**2)))
+    bound = p_local + excursions if z_local > reference_level else 1.0
+    p_global = min(1.0, bound, scanned.size * p_local)
     return GlobalSignificance(
         strongest=strongest,
         z_local=z_local,

@@ -13,6 +13,7 @@ The target is exact whatever the Gaussian; the Gaussian only decides how fast th
 
 from dataclasses import dataclass
 from itertools import cycle
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -26,9 +27,9 @@ from models.inference.posterior import (
     XsecGrid,
     conditional_posteriors,
     density_at,
+    extended,
     probability_below,
     quantile,
-    simpson_grid,
     starting_grid,
     tail_probability,
 )
@@ -56,12 +57,12 @@ def metropolis_limit(
     if not (fits.best.converged[0] and (fits.null.converged[0] or fits.xsec_hat_fb(likelihood) > 0)):
         return BayesianLimit(Status.FIT_FAILED)
     grid = starting_grid(likelihood, fits, settings.posterior)
-    proposal = _Proposal.around_fit(likelihood, fits)
+    proposal = _Proposal.around_fit(likelihood, fits, settings.metropolis.tempering)
     for _ in range(settings.posterior.maximum_extensions + 1):
         limit, tail = _sample(proposal, grid, settings, rng)
         if tail < settings.posterior.tail_below:
             return limit
-        grid = simpson_grid(float(grid.nodes[0]), 2.0 * grid.end_fb, 2 * grid.nodes.size - 1)
+        grid = extended(grid)
     return BayesianLimit(Status.PRIOR_RANGE, prior_range_fb=grid.end_fb)
 
 
@@ -76,7 +77,7 @@ class _Proposal:
     """Cholesky factor of the covariance, shape (n_fitted, n_fitted)."""
 
     @classmethod
-    def around_fit(cls, likelihood: Likelihood, fits: ObservedFits) -> "_Proposal":
+    def around_fit(cls, likelihood: Likelihood, fits: ObservedFits, tempering: float) -> "_Proposal":
         """Return the Gaussian approximation of the posterior.
 
         The likelihood of the counts is taken as a parabola around the fit with the cross-section at or above zero
@@ -89,7 +90,8 @@ class _Proposal:
             np.append(part, whole) for part, whole in zip(coordinates.coordinates(point[0]), (0.0, 1.0), strict=True)
         )
         has_prior = np.append(coordinates.has_prior, False)
-        information = counts_information(likelihood, point)[0][np.ix_(free, free)] * np.outer(slope, slope)
+        of_counts = counts_information(likelihood, point)[0] / tempering
+        information = of_counts[np.ix_(free, free)] * np.outer(slope, slope)
         information += np.diag(has_prior)
         # A parameter without a prior that no bin feels keeps a unit width.
         information += np.diag(np.where(np.diag(information) > 0, 0.0, 1.0))
@@ -144,12 +146,12 @@ class _Estimate(NamedTuple):
     tail: float
     """Posterior probability at the end of the prior range."""
 
-    def meets(self, criteria: MetropolisSettings) -> bool:
-        """Return whether the chains have converged."""
+    def meets(self, relative_error: float, criteria: MetropolisSettings) -> bool:
+        """Return whether the chains agree and the limit is known to a relative error."""
         return (
             self.convergence.r_hat < criteria.r_hat_below
             and self.convergence.effective_size > criteria.effective_size_above
-            and self.relative_error < criteria.relative_error_below
+            and self.relative_error < relative_error
         )
 
 
@@ -182,16 +184,16 @@ def _sample(
 
     for _ in range(chosen.burn_in_steps):
         step()
-    history: list[Floats] = []
-    for _ in range(chosen.maximum_blocks):
-        history += [step() for _ in range(chosen.block_steps)]
+    history = [step() for _ in range(chosen.first_look_steps)]
+    estimate = _estimate(np.stack(history, axis=1), grid, settings.confidence_level)
+    while not estimate.meets(chosen.relative_error_target, chosen) and len(history) < chosen.maximum_steps:
+        n_more = ceil((chosen.look_growth - 1.0) * len(history))
+        history += [step() for _ in range(min(n_more, chosen.maximum_steps - len(history)))]
         estimate = _estimate(np.stack(history, axis=1), grid, settings.confidence_level)
-        if estimate.meets(chosen):
-            break
-    converged = estimate.meets(chosen)
+    accepted = estimate.meets(chosen.relative_error_accepted, chosen)
     limit = BayesianLimit(
-        status=Status.OK if converged else Status.NOT_CONVERGED,
-        limit_fb=estimate.limit_fb if converged else None,
+        status=Status.OK if accepted else Status.NOT_CONVERGED,
+        limit_fb=estimate.limit_fb if accepted else None,
         relative_error=estimate.relative_error,
         r_hat=estimate.convergence.r_hat,
         effective_size=estimate.convergence.effective_size,

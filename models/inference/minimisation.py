@@ -1,8 +1,10 @@
 """Likelihood fits in batches: a projected Levenberg–Marquardt minimiser.
 
 The curvature is that of the Poisson terms with linearised rates (n/λ² in each bin), damped along the expected
-information (1/λ), which stays positive where nothing was counted. All fits of a batch advance together, each
-with its own damping, so that one evaluation of the model serves them all.
+information (1/λ). An empty bin alone would let its rate run below zero; the fits treat it as if it had counted a
+small fraction of its background, which keeps the rate positive like the barrier of an interior-point method, and
+report −ln L without that. All fits of a batch advance together, each with its own damping, so that one evaluation of
+the model serves them all.
 """
 
 from dataclasses import dataclass
@@ -73,7 +75,8 @@ def minimise(likelihood: Likelihood, data: Dataset, start: Floats, *, poi_free: 
     upper = np.where(free, likelihood.upper, np.inf)
     upper[poi] = np.inf
     if poi_free:
-        lower[:, poi] = likelihood.poi_lower_bound(data.counts)
+        lower[:, poi] = likelihood.poi_lower_bound
+    observed, data = data, data._replace(counts=np.maximum(data.counts, likelihood.barrier))
 
     points = np.clip(start, lower, upper)
     here = _expand(likelihood, points, data, poi_free=poi_free)
@@ -98,7 +101,7 @@ def minimise(likelihood: Likelihood, data: Dataset, start: Floats, *, poi_free: 
         movable = _movable(points, here, free, lower, upper)
         converged |= running & (_edm(here, movable) < settings.edm_below)
         running &= ~converged & (damping < LARGEST_DAMPING)
-    return FitBatch(points, here.nll, converged)
+    return FitBatch(points, likelihood.nll(points, observed), converged)
 
 
 def counts_information(likelihood: Likelihood, points: Floats) -> Floats:
@@ -195,8 +198,7 @@ def _damped_step(here: _Expansion, movable: Flags, damping: Floats, feasible_fra
     downhill = np.where(movable, -here.gradient, 0.0)
     step = np.linalg.solve(_restrict(damped, movable), downhill[:, :, None])[:, :, 0]
     change = np.einsum("kbi,ki->kb", here.jacobian, step)
-    room = np.divide(
-        (1.0 - feasible_fraction) * here.rates, -change, out=np.ones_like(change), where=(change < 0) & (here.rates > 0)
-    )
+    falling = (change < 0) & (here.rates > 0)
+    room = np.divide((1.0 - feasible_fraction) * here.rates, -change, out=np.ones_like(change), where=falling)
     shortened: Floats = step * np.minimum(room.min(axis=1), 1.0)[:, None]
     return shortened

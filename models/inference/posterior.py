@@ -78,6 +78,12 @@ def starting_grid(likelihood: Likelihood, fits: ObservedFits, settings: Posterio
     return simpson_grid(max(0.0, peak - span), peak + span, settings.n_nodes)
 
 
+def extended(grid: XsecGrid) -> XsecGrid:
+    """Return a grid of the same spacing whose prior range ends twice as far from its start."""
+    start, end = float(grid.nodes[0]), grid.end_fb
+    return simpson_grid(start, 2.0 * end - start, 2 * grid.nodes.size - 1)
+
+
 class ConditionalPosteriors(NamedTuple):
     """Posteriors of the cross-section at draws of the nuisance parameters."""
 

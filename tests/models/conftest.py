@@ -49,7 +49,7 @@ def make_templates() -> Callable[..., MassPointTemplates]:
             edges_gev=np.linspace(0.9, 1.1, n_bins + 1),
             signal=signal,
             backgrounds=backgrounds,
-            scale_factors={process: (1.1, 0.1) for process in processes},
+            scale_factors=dict.fromkeys(processes, (1.1, 0.1)),
             uniform=uniform,
             uniform_relative_error=0.5,
             data=counts,

@@ -61,9 +61,7 @@ def test_one_standard_deviation_reproduces_the_varied_templates(make_templates):
     assert limited_variations(templates, SYSTEMATICS) == []
     model = model_of(build_workspace(templates, SYSTEMATICS))
     for direction, alpha in ((0, -1.0), (1, 1.0)):
-        varied = [
-            1.1 * template.variations["momentum_scale"][direction] for template in templates.backgrounds.values()
-        ]
+        varied = [1.1 * template.variations["momentum_scale"][direction] for template in templates.backgrounds.values()]
         expected = np.sum(varied, axis=0) + templates.uniform
         assert np.allclose(rates(model, momentum_scale=alpha), expected, rtol=1e-9)
 
