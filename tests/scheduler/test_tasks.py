@@ -63,9 +63,7 @@ def test_every_failure_is_named_and_the_rest_is_done(dask_client: Client) -> Non
     outcomes, progress = run(dask_client, odd_fails, range(4))
     assert [None if future is None else future.result() for future in outcomes.futures] == [0, None, 2, None]
     assert progress == 4
-    with pytest.raises(
-        IncompleteRunError, match=r"2 things failed: task 1: file 1 is broken\.; task 3"
-    ) as info:
+    with pytest.raises(IncompleteRunError, match=r"2 things failed: task 1: file 1 is broken\.; task 3") as info:
         raise_failures(outcomes.failures, "things", TaskSettings())
     assert "odd_fails" in info.value.__notes__[0]
 
