@@ -35,10 +35,10 @@ def test_theory_prints_json_for_scripts() -> None:
 
 
 def test_config_show_prints_what_can_be_read_back(tmp_path: Path) -> None:
-    shown = leptophile("config", "show", "demo")
+    shown = leptophile("config", "show", "--config", "demo")
     assert shown.returncode == 0
     (tmp_path / "mine.yml").write_text(shown.stdout)
-    assert leptophile("config", "check", "mine.yml", cwd=tmp_path).returncode == 0
+    assert leptophile("config", "check", "--config", "mine.yml", cwd=tmp_path).returncode == 0
 
 
 @pytest.mark.parametrize(
