@@ -29,7 +29,7 @@ class ClassifierSettings(Settings):
     """Shrinkage of each round."""
     max_depth: int = Field(default=4, ge=1)
     """Depth of the trees."""
-    min_child_weight: float = Field(default=5.0, ge=0)
+    min_child_weight: float = Field(default=2.0, ge=0)
     """Least summed hessian of a leaf. Background events weigh one on average and contribute at most a half each."""
     l2_regularisation: float = Field(default=1.0, ge=0)
     """Ridge penalty on leaf values."""

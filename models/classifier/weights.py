@@ -22,7 +22,7 @@ def training_weights(
     class, so a score of one half means the same at every sample size. The groups of the signal are its generated
     masses (and lifetimes): with equal totals the classifier cannot gain by preferring a mass. Inside a class or group
     the physical weights, hence the kinematics, are untouched. A class or group of n = (Σw)²/Σw² effective events gets
-    n/(n + `half_share_events`) of its share, so that few events are not taken for many.
+    a share proportional to n/(n + `half_share_events`), so that few events are not taken for many.
 
     Parameters
     ----------
@@ -68,6 +68,7 @@ def training_weights(
 
 
 def _shares(effective: NDArray[np.float64], half_share_events: float) -> NDArray[np.float64]:
-    """Return equal shares of the effective events, less for parts that have few of them."""
+    """Return the effective events shared out equally, with less for parts that have few of them."""
     fullness = np.divide(effective, effective + half_share_events, out=np.zeros_like(effective), where=effective > 0)
-    return np.asarray(np.mean(effective) * fullness) if len(effective) else effective
+    total = np.sum(fullness)
+    return np.asarray(np.sum(effective) * fullness / total) if total > 0 else fullness
