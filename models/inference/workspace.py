@@ -15,8 +15,7 @@ mc_statistics_signal       staterror, one per bin      signal
 uniform_component          shapesys, one per bin       uniform component
 =========================  ==========================  ==================================================
 
-A variation is split into its change of the yield, which interpolates exponentially and so stays positive, and its
-change of the shape. The signal has Monte Carlo statistics of its own: a common parameter would weigh the background's
+The signal has Monte Carlo statistics of its own: a common parameter would weigh the background's
 uncertainty with the arbitrary size that 1 fb of signal happens to have in a bin.
 """
 
@@ -28,6 +27,7 @@ import numpy as np
 from models.inference.configuration import SystematicsSettings
 from models.inference.rates import Floats
 from models.inference.results import InferenceError
+from models.inference.shape_variations import split_variation
 from models.search import Process
 from models.templates import MassPointTemplates, Template
 
@@ -37,8 +37,6 @@ BLINDED_MEASUREMENT: Final = "blinded_asimov"
 OBSERVED_MEASUREMENT: Final = "observed"
 UNIFORM_SAMPLE: Final = "uniform"
 TRACKING: Final = "tracking"
-NEGLIGIBLE_SHAPE_CHANGE: Final = 1e-9
-"""Relative change of all bins below which a variation has no shape part."""
 _SCHEMA_VERSION: Final = "1.0.0"
 
 Modifier = dict[str, Any]
@@ -53,15 +51,6 @@ class LimitedVariation(NamedTuple):
     """Bins whose shape change was limited so that the yield stays positive within the guard range."""
     yield_limited: bool
     """Whether the change of the whole yield was limited."""
-
-
-class _SplitVariation(NamedTuple):
-    """A variation as a change of the yield and a change of the shape at constant yield; (down, up) each."""
-
-    yield_ratios: tuple[float, float]
-    shapes: tuple[Floats, Floats]
-    n_limited: int
-    yield_limited: bool
 
 
 def is_blinded(workspace: Mapping[str, Any]) -> bool:
@@ -132,7 +121,7 @@ def limited_variations(templates: MassPointTemplates, systematics: SystematicsSe
     found = []
     for name, template in scaled.items():
         for source in template.variations:
-            split = _split(template, source, systematics)
+            split = split_variation(template, source, systematics)
             if split.n_limited or split.yield_limited:
                 found.append(LimitedVariation(name, source, split.n_limited, split.yield_limited))
     return found
@@ -199,39 +188,16 @@ def _simulation_modifiers(template: Template, systematics: SystematicsSettings, 
         relative = systematics.tracking_relative_per_track * systematics.n_tracks
         modifiers.append(_normsys(TRACKING, relative, systematics))
     for source in template.variations:
-        split = _split(template, source, systematics)
+        split = split_variation(template, source, systematics)
         low, high = split.yield_ratios
         modifiers.append({"name": source, "type": "normsys", "data": {"lo": low, "hi": high}})
-        if not np.allclose(split.shapes, template.nominal, rtol=NEGLIGIBLE_SHAPE_CHANGE, atol=0.0):
+        if split.changes_shape(template):
             histograms = dict(zip(("lo_data", "hi_data"), map(_numbers, split.shapes), strict=True))
             modifiers.append({"name": source, "type": "histosys", "data": histograms})
     # Where nothing was simulated there is no yield whose uncertainty could be scaled.
     error = np.where(template.nominal > 0, template.stat_error, 0.0)
     modifiers.append({"name": statistics, "type": "staterror", "data": _numbers(error)})
     return modifiers
-
-
-def _split(template: Template, source: str, systematics: SystematicsSettings) -> _SplitVariation:
-    """Split a variation of a template with positive yield into the change of its yield and of its shape."""
-    nominal, total = template.nominal, float(template.nominal.sum())
-    varied = template.variations[source]
-    ratios = [float(counts.sum()) / total for counts in varied]
-    largest_ratio = systematics.largest_yield_change
-    kept_ratios = [float(np.clip(ratio, 1.0 / largest_ratio, largest_ratio)) for ratio in ratios]
-    # Shapes are extrapolated linearly, so this is the largest change with a positive yield at the guard's end.
-    largest = (1.0 - systematics.guard_margin) / systematics.guard_sigma * nominal
-    changes = [
-        counts / ratio - nominal if ratio > 0 else np.zeros_like(nominal)
-        for counts, ratio in zip(varied, ratios, strict=True)
-    ]
-    kept = [np.clip(change, -largest, largest) for change in changes]
-    limited = np.any([~np.isclose(*pair, rtol=1e-9, atol=0.0) for pair in zip(changes, kept, strict=True)], axis=0)
-    return _SplitVariation(
-        yield_ratios=(kept_ratios[0], kept_ratios[1]),
-        shapes=(nominal + kept[0], nominal + kept[1]),
-        n_limited=int(limited.sum()),
-        yield_limited=kept_ratios != ratios,
-    )
 
 
 def _normsys(name: str, relative: float, systematics: SystematicsSettings) -> Modifier:

@@ -1,0 +1,102 @@
+"""Processor time of a mass point beside pyhf's own inference on the same workspaces, in one run.
+
+The templates have the shape of the analysis' fits: four to ten bins, six backgrounds, three shape variations. Ours
+includes building and validating the workspace, fit, significance, observed and expected CLs limits and both Bayesian
+limits; pyhf's is the best fit and the observed and expected CLs limits alone.
+
+    OMP_NUM_THREADS=1 python benchmarks/scan_throughput.py [--points 24] [--pyhf-points 1]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+import pyhf
+
+from models.inference.configuration import InferenceSettings, SystematicsSettings
+from models.inference.engine import infer_mass_point
+from models.inference.workspace import build_workspace
+from models.search import BACKGROUNDS, Search
+from models.templates import MassPointTemplates, Template
+
+SCAN_POINTS = 262
+CORES = 2
+SOURCES = ("identification_electron", "identification_muon", "momentum_scale")
+SIDE_BIN_EVENTS = (10.0, 30.0)
+INNER_BIN_EVENTS = 0.3
+
+
+def make_templates(rng: np.random.Generator) -> MassPointTemplates:
+    """Return a mass point with random yields and Poisson data."""
+    n_bins = int(rng.integers(4, 11))
+    low, high = SIDE_BIN_EVENTS
+    shape = 10 ** rng.uniform(-1, 1) * np.concatenate([[low], np.full(n_bins - 2, INNER_BIN_EVENTS), [high]])
+
+    def template(nominal: np.ndarray, relative_statistics: float) -> Template:
+        changes = {source: 0.03 * rng.normal(size=n_bins) for source in SOURCES}
+        varied = {source: (nominal * (1 - change), nominal * (1 + change)) for source, change in changes.items()}
+        return Template(nominal, relative_statistics * nominal, varied)
+
+    backgrounds = {process: template(shape * rng.uniform(0.05, 0.4), 0.15) for process in BACKGROUNDS}
+    uniform = 0.05 * shape
+    return MassPointTemplates(
+        search=Search.MUMU,
+        m_phi_gev=1.0,
+        sigma_gev=0.005,
+        edges_gev=np.linspace(0.9, 1.1, n_bins + 1),
+        signal=template(np.concatenate([[0.1], np.full(n_bins - 2, 1.0), [0.1]]), 0.03),
+        backgrounds=backgrounds,
+        scale_factors=dict.fromkeys(backgrounds, (1.05, 0.1)),
+        uniform=uniform,
+        uniform_relative_error=1.0,
+        data=rng.poisson(sum(t.nominal for t in backgrounds.values()) + uniform).astype(np.float64),
+    )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--points", type=int, default=24, help="mass points for ours")
+    parser.add_argument("--pyhf-points", type=int, default=1, help="mass points for pyhf.infer, some 15 s each")
+    options = parser.parse_args()
+    rng = np.random.default_rng(1)
+    points = [make_templates(rng) for _ in range(options.points)]
+    systematics, settings = SystematicsSettings(), InferenceSettings()
+    infer_mass_point(build_workspace(points[0], systematics), settings, 0)
+
+    times, statuses, results = [], [], []
+    for seed, templates in enumerate(points):
+        start = time.process_time()
+        results.append(infer_mass_point(build_workspace(templates, systematics), settings, seed))
+        times.append(time.process_time() - start)
+        statuses.append(results[-1].status)
+    print(
+        f"ours: mean {np.mean(times):.2f} s, median {np.median(times):.2f} s, largest {np.max(times):.2f} s per point"
+    )
+    print(f"ours: {SCAN_POINTS} points on {CORES} cores in {SCAN_POINTS * np.mean(times) / CORES:.0f} s")
+    print(f"statuses: { {status: statuses.count(status) for status in sorted(set(statuses))} }")
+
+    for index in range(options.pyhf_points):
+        workspace = pyhf.Workspace(build_workspace(points[index], systematics))
+        start = time.process_time()
+        model = workspace.model()
+        data = workspace.data(model)
+        pyhf.infer.mle.fit(data, model)
+        bounds = model.config.suggested_bounds()
+        bounds[model.config.poi_index] = (0.0, bounds[model.config.poi_index][1])
+        upper = 5.0 * (results[index].cls.expected_fb[4] or 1.0)
+        observed, expected = pyhf.infer.intervals.upper_limits.toms748_scan(
+            data, model, 0.0, upper, level=1.0 - settings.confidence_level, par_bounds=bounds
+        )
+        elapsed = time.process_time() - start
+        print(
+            f"pyhf.infer: {elapsed:.1f} s for point {index}, {elapsed / times[index]:.0f} times ours; "
+            f"observed limit {float(observed):.4f} fb (ours {results[index].cls.observed_fb:.4f}), "
+            f"expected {float(expected[2]):.4f} fb (ours {results[index].cls.expected_fb[2]:.4f})"
+        )
+
+
+if __name__ == "__main__":
+    main()
