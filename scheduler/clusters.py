@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -96,8 +97,10 @@ def _local(settings: ClusterSettings) -> Iterator[Client]:
     import dask.config
     from distributed import Client, LocalCluster
 
-    # Thread counts must be in the environment before a worker's interpreter starts.
+    from scheduler.worker_logging import FailuresTravelBack
+
     with (
+        # Thread counts must be in the environment before a worker's interpreter starts.
         dask.config.set({"distributed.nanny.pre-spawn-environ": _ONE_THREAD}),
         LocalCluster(
             n_workers=settings.workers or psutil.cpu_count(),
@@ -108,7 +111,12 @@ def _local(settings: ClusterSettings) -> Iterator[Client]:
         ) as cluster,
         Client(cluster) as client,
     ):
-        yield client
+        client.register_plugin(FailuresTravelBack())
+        try:
+            yield client
+        finally:
+            # A worker that is slow to exit is killed: its results have been taken, nothing is lost.
+            logging.getLogger("distributed.nanny").setLevel(logging.ERROR)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from models.normalisation import ScaleFactors
 from models.scan_grid import MassPoint, ScanSettings
 from models.search import Search
 from processors.atomic_file import atomic_path
+from processors.scoring import NOMINAL
 from processors.signal_samples import PROMPT_CTAU_MM
 from processors.template_builder import SearchTemplates, TemplateSettings, build_templates
 from scheduler.limits_table import LifetimeLimit, LimitRow
@@ -68,9 +69,7 @@ def scan_mass_point(point: MassPoint, inputs: ScanInputs) -> PointOutcome:
     inputs
         Everything else; the outcome depends on nothing but these two.
     """
-    simulated = inputs.searches[point.search].signal.models
-    lifetimes = sorted(simulated) if needs_lifetime(point.m_phi_gev, PUBLISHED) else [PROMPT_CTAU_MM]
-    results = {ctau_mm: _infer(point, ctau_mm, inputs) for ctau_mm in lifetimes}
+    results = {ctau_mm: _infer(point, ctau_mm, inputs) for ctau_mm in _lifetimes_mm(point, inputs)}
     columns = {ctau_mm: result.columns() for ctau_mm, result in results.items()}
     couplings = {
         xi_column: _coupling(point, {ctau_mm: values[xsec_column] for ctau_mm, values in columns.items()})
@@ -93,11 +92,27 @@ def scan_mass_point(point: MassPoint, inputs: ScanInputs) -> PointOutcome:
                 **{name: columns[ctau_mm][name] for name in XI_COLUMNS},
                 status=results[ctau_mm].status,
             )
-            for ctau_mm in lifetimes
-            if len(lifetimes) > 1
+            for ctau_mm in results
+            if len(results) > 1
         ),
         all(result.is_complete for result in results.values()),
     )
+
+
+def _lifetimes_mm(point: MassPoint, inputs: ScanInputs) -> list[float]:
+    """Return the decay lengths that limits are set for, prompt first.
+
+    A decay length at which no simulated signal survives the selection sets no limit. Leaving it out is safe: the
+    coupling is never extrapolated far beyond the longest decay length that does.
+    """
+    if not needs_lifetime(point.m_phi_gev, PUBLISHED):
+        return [PROMPT_CTAU_MM]
+    models = inputs.searches[point.search].signal.models
+    return [
+        ctau_mm
+        for ctau_mm in sorted(models)
+        if ctau_mm == PROMPT_CTAU_MM or models[ctau_mm][NOMINAL].efficiency_at(point.m_phi_gev).value > 0
+    ]
 
 
 def _infer(point: MassPoint, ctau_mm: float, inputs: ScanInputs) -> MassPointResult:
