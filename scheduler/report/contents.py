@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from models.classifier.evaluation import Evaluation
@@ -22,7 +24,7 @@ from processors.regions import SIGNAL_REGION, control_regions
 from processors.signal_files import load_signal_models
 from scheduler.configuration import AnalysisConfig
 from scheduler.limits_table import LimitRow, read_limits
-from scheduler.report.spectra import Spectrum, region_spectrum
+from scheduler.report.spectra import Spectrum, merged_edges_gev, region_spectrum
 from scheduler.run_folder import RunFolder
 from scheduler.sample_catalogue import SampleCatalogue, read_catalogue
 from simulation.pythia_events import GENERATOR
@@ -58,7 +60,9 @@ class ReportContents:
     """Nominal, prompt."""
     scale_factors: ScaleFactors
     spectra: Mapping[tuple[Search, str], Spectrum]
-    """(search, region) → spectrum after scale factors."""
+    """(search, region) → spectrum after scale factors, in bins of the report."""
+    fit_spectra: Mapping[Search, Spectrum]
+    """Signal region after scale factors, in display bins."""
     limits: tuple[LimitRow, ...]
     largest_excess: LargestExcess | None
     """None while blinded."""
@@ -96,6 +100,14 @@ def read_contents(run: RunFolder, config: AnalysisConfig) -> ReportContents:
     except (OSError, ValidationError) as error:
         raise BadInputError(f"The run in {run.path} is not complete: {' '.join(str(error).split())}") from error
     factors = scale_factors.for_templates()
+
+    def merged(search: Search) -> NDArray[np.float64]:
+        return merged_edges_gev(display_edges_gev(search, config.scan), config.report.maximum_spectrum_bins)
+
+    def spectrum(search: Search, region: str, edges_gev: NDArray[np.float64]) -> Spectrum:
+        blinded = region == SIGNAL_REGION and manifests[search].unblinding is None
+        return region_spectrum(histograms[search], region, edges_gev, factors, blinded=blinded)
+
     return ReportContents(
         catalogue=catalogue,
         luminosity_fb=catalogue.luminosity_fb(config.inputs.luminosity_fb),
@@ -107,16 +119,11 @@ def read_contents(run: RunFolder, config: AnalysisConfig) -> ReportContents:
         signal_models={search: load_signal_models(run.signal_models(search)).prompt for search in Search},
         scale_factors=scale_factors,
         spectra={
-            (search, region): region_spectrum(
-                histograms[search],
-                region,
-                display_edges_gev(search, config.scan),
-                factors,
-                blinded=region == SIGNAL_REGION and manifests[search].unblinding is None,
-            )
+            (search, region): spectrum(search, region, merged(search))
             for search in Search
             for region in (*control_regions(search.channel), SIGNAL_REGION)
         },
+        fit_spectra={s: spectrum(s, SIGNAL_REGION, display_edges_gev(s, config.scan)) for s in Search},
         limits=tuple(read_limits(run.limits_csv)),
         largest_excess=largest,
     )

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 from numpy.typing import NDArray
 
 from models.published_limits import PublishedLimits
@@ -187,6 +188,7 @@ def exclusion(
     axes.set_yscale("log")
     axes.set_xlim(0.035, 7.0)
     axes.set_xlabel(_MASS_LABEL)
+    axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.set_ylabel(r"leptophilic coupling $\xi$")
     axes.legend(loc="upper left", ncols=2)
     run.label(axes)
@@ -212,7 +214,7 @@ def significance(rows: Sequence[LimitRow], channel: Channel, global_text: str, r
     for part in _segments(mass):
         axes.plot(mass[part], value[part], color=OBSERVED_COLOUR, marker=".", markersize=4, linewidth=0.8)
     if np.any(np.isfinite(value)):
-        reach = max(3.2, 1.1 * float(np.nanmax(np.abs(value))))
+        reach = max(3.5, 1.25 * float(np.nanmax(np.abs(value))))
         axes.set_ylim(-reach, reach)
     axes.set_xlabel(_MASS_LABEL)
     axes.set_ylabel("signed local significance")
@@ -253,6 +255,9 @@ def ratio_to_published(
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel(_MASS_LABEL)
+    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.yaxis.set_minor_formatter(ScalarFormatter())
+    axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.set_ylabel("projected expected / published ξ limit")
     axes.legend(loc="best")
     run.label(axes)

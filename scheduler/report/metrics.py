@@ -17,8 +17,8 @@ class ChannelMetrics(Settings):
     """Key figures of one channel."""
 
     n_mass_points: int
-    n_complete: int
-    """Mass points whose status is ok or blinded."""
+    n_limits: int
+    """Mass points with a limit on ξ, observed or, while blinded, expected."""
     projected_xi_ratio: float | None
     """Median over masses of the expected ξ limit, projected in luminosity, over the published limit."""
     signal_against: dict[Process, float]
@@ -68,7 +68,7 @@ def run_metrics(contents: ReportContents, published: PublishedLimits, projection
         areas = {c: evaluation.area(Process.SIGNAL, c) for c in evaluation.classes if c is not Process.SIGNAL}
         channels[channel] = ChannelMetrics(
             n_mass_points=len(rows),
-            n_complete=sum(row.status in ("ok", "blinded") for row in rows),
+            n_limits=sum(row.xi_ul is not None or (contents.blinded and row.xi_exp_0 is not None) for row in rows),
             projected_xi_ratio=median_ratio(rows, published, projection),
             signal_against={process: area for process, area in areas.items() if area is not None},
         )

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from models.errors import UsageError
 from models.published_limits import PublishedLimits
-from models.scan_grid import MassPoint, mass_points
+from models.scan_grid import MassPoint, mass_points, sum_into_bins
 from models.search import Channel, Search
 from models.theory.muon_g2 import xi_favoured_band
 from processors.regions import GENERAL_CONTROL_REGION, SIGNAL_REGION, special_control_region
@@ -85,7 +85,7 @@ class ReportWriter:
         return Section(
             SectionName.EXCLUSION,
             "Limits on the coupling ξ of a scalar φ that couples to leptons in proportion to their mass. Compared "
-            f"with {reference.source}, the expected limits of this run projected to {target:g} fb⁻¹ (ξ ∝ L^(−1/4)) "
+            f"with {reference.source}, the expected limits of this run projected to {target:g} fb⁻¹ (ξ ∝ L⁻¹ᐟ⁴) "
             f"are, as the median of their ratio over all masses, {said or 'not available'}.",
             (
                 self._figure(
@@ -150,7 +150,7 @@ class ReportWriter:
         fitted = fitted_mass_point(
             point,
             self.run.workspace(point.search.channel, point.m_phi_gev),
-            self.contents.spectra[point.search, SIGNAL_REGION],
+            self.contents.fit_spectra[point.search],
             self.contents.signal_models[point.search],
             self.contents.luminosity_fb,
             self.config.scan,
@@ -165,9 +165,17 @@ class ReportWriter:
             self._description,
             SignalOverlay("fitted signal", fitted.signal),
             fitted.window_gev,
+            self._view_gev(point),
         )
         stem = f"fit_{point.search.channel}_m{point.m_phi_gev:.3f}"
         yield self._figure(figure, stem, f"Fit at {point.m_phi_gev:g} GeV in {point.search}.")
+
+    def _view_gev(self, point: MassPoint) -> tuple[float, float]:
+        """Return the mass range that the figure of a fit shows."""
+        sigma = self.contents.signal_models[point.search].resolution_gev(point.m_phi_gev)
+        reach = self.config.report.fit_view_half_width_sigma * sigma
+        window = point.search.window
+        return max(window.low_gev, point.m_phi_gev - reach), min(window.high_gev, point.m_phi_gev + reach)
 
     def _regions(self) -> Section:
         figures = []
@@ -197,7 +205,8 @@ class ReportWriter:
             return None
         middle = float(np.sqrt(max(search.window.low_gev, 0.01) * search.window.high_gev))
         name = min(prompt, key=lambda sample: abs((samples[sample].m_phi_gev or 0.0) - middle))
-        values = np.asarray(histogram[{"region": region, "dataset": name}].values())
+        fine = np.asarray(histogram[{"region": region, "dataset": name}].values())
+        values = sum_into_bins(fine, np.asarray(histogram.axes["mass"].edges), spectrum.edges_gev)
         reach = float(np.max(spectrum.total, initial=0.0)) or 1.0
         peak = float(np.max(values, initial=0.0))
         if peak <= 0:

@@ -28,6 +28,10 @@ class ReportSettings(Settings):
     """Scan masses of the ee channel whose fits are drawn."""
     mumu_fit_masses_gev: tuple[float, ...] = (0.5, 2.0, 5.0)
     """Scan masses of the mumu channel whose fits are drawn."""
+    fit_view_half_width_sigma: float = Field(default=25.0, gt=0)
+    """Half-width of the mass range that fit figures show, in units of the resolution σ(m_φ)."""
+    maximum_spectrum_bins: int = Field(default=100, ge=10)
+    """Spectra of whole regions merge neighbouring display bins until there are no more than this."""
     projection_luminosity_fb: float = Field(default=626.0, gt=0)
     """Luminosity [fb⁻¹] to which expected limits are projected for the comparison with the published ones."""
     formats: tuple[Literal["png", "pdf"], ...] = ("png", "pdf")

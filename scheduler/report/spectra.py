@@ -38,6 +38,17 @@ class Spectrum:
         return np.sum(list(self.backgrounds.values()), axis=0) if self.backgrounds else np.zeros(len(self.uncertainty))
 
 
+def merged_edges_gev(edges_gev: FloatArray, maximum_bins: int) -> FloatArray:
+    """Return every n-th bin edge and the last, with the smallest n that leaves at most `maximum_bins` bins.
+
+    >>> merged_edges_gev(np.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.0]), 3).tolist()
+    [0.0, 2.0, 4.0, 5.0]
+    """
+    step = -(-(len(edges_gev) - 1) // maximum_bins)
+    kept = edges_gev[:-1:step]
+    return np.append(kept, edges_gev[-1])
+
+
 def region_spectrum(
     histograms: SearchHistograms,
     region: str,

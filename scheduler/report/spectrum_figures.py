@@ -55,6 +55,7 @@ def fitted_spectrum(
     run: RunDescription,
     signal: SignalOverlay,
     window_gev: tuple[float, float],
+    view_gev: tuple[float, float],
 ) -> Figure:
     """Draw data with the fitted components, and data minus background with the fitted signal below.
 
@@ -68,6 +69,8 @@ def fitted_spectrum(
         The fitted signal.
     window_gev
         The mass range that the fit bins finely, shaded.
+    view_gev
+        The mass range shown.
     """
     figure, (main, lower) = plt.subplots(2, sharex=True, height_ratios=(2.4, 1), figsize=(7.2, 6.0))
     _draw_stack(main, spectrum, signal)
@@ -80,6 +83,7 @@ def fitted_spectrum(
     for axes in (main, lower):
         axes.axvspan(*window_gev, color="#bd1f01", alpha=0.08, linewidth=0)
     lower.axhline(0.0, color="#777777", linewidth=0.8)
+    main.set_xlim(*view_gev)
     lower.set_ylabel("data − bkg")
     lower.set_xlabel(MASS_LABELS[search])
     run.label(main)

@@ -70,7 +70,7 @@ TRAIN: Final = Step(
 )
 HISTOGRAM: Final = Step(
     name="histogram",
-    summary="Score the candidates and fill the histograms of all regions; the signal region of data stays blinded.",
+    summary="Score the candidates and fill the histograms of all regions; data of the signal region only if unblinded.",
     module="scheduler.steps.histogram",
     needs=("process", "train"),
     outputs=("histograms",),
