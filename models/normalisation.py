@@ -14,8 +14,7 @@ import numpy as np
 from iminuit import Minuit
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.special import xlogy
-from scipy.stats import chi2
+from scipy.special import chdtrc, xlogy
 
 from models.errors import LeptophileError
 from models.search import Process
@@ -154,7 +153,7 @@ def fit_scale_factors(
         covariance=tuple(tuple(row) for row in covariance.tolist()),
         minus_two_log_likelihood_ratio=minimum,
         n_degrees_of_freedom=n_dof,
-        p_value=float(chi2.sf(minimum, n_dof)) if n_dof > 0 else 1.0,
+        p_value=float(chdtrc(n_dof, minimum)) if n_dof > 0 else 1.0,
     )
 
 

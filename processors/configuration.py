@@ -10,11 +10,10 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, NonNegativeFloat, PositiveFloat, field_validator, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from models.search import Channel, Search
 from models.settings import Settings
-from processors.vertexing import VertexFitSettings
 
 
 class TrackSettings(Settings):
@@ -73,6 +72,19 @@ class FeatureSettings(Settings):
     """Smallest laboratory energy of a π⁰'s photons, GeV; below it beam background dominates."""
     no_photon_mass_gev: float = -1.0
     """Value of the candidate–photon mass in events without a photon, GeV; outside the physical range on purpose."""
+
+
+class VertexFitSettings(Settings):
+    """When a fit has converged, and when two tracks do not define a vertex."""
+
+    max_iterations: PositiveInt = 200
+    """Steps after which a fit is given up."""
+    tolerance: PositiveFloat = 1e-10
+    """Expected gain in χ², relative to 1 + χ², below which a fit has converged: good to 1e-5 of the errors."""
+    max_sigma_mm: PositiveFloat = 1000.0
+    """Error of the position, about the size of the tracking detector, beyond which two tracks count as parallel."""
+    ambiguous_chi2: NonNegativeFloat = 9.0
+    """Gain in χ² that it takes to prefer the farther of two crossings of the tracks to the nearer one."""
 
 
 class CorrectionTable(Settings):

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from models.helix import Helix
 from models.search import PHI_PDG, Channel
 from processors.combinatorics import opening_angle, opposite_charge_pairs, other_tracks, smallest_per_event
+from processors.configuration import VertexFitSettings
 from processors.four_track_events import FourTrackEvents, TrackTruth, unpack_covariance
 from processors.selection import N_TRACKS
-from processors.vertexing import VertexFitSettings, fit_vertices
+from processors.vertexing import fit_vertices
 
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]

@@ -6,39 +6,18 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from models.errors import IncompleteRunError
 from models.normalisation import ScaleFactors
 from models.scan_grid import MassPoint, ScanSettings, fit_edges_gev, sum_into_bins
-from models.search import BACKGROUNDS, Channel, Process, Search
-from models.settings import Settings
+from models.search import BACKGROUNDS, Process, Search
 from models.signal_shape import SignalModel
 from models.sparse_templates import BinnedMass, template_yields
 from models.templates import MassPointTemplates, Template
 from processors.histograms import HistogramManifest, SearchHistograms, component
 from processors.scoring import NOMINAL
 from processors.signal_samples import PROMPT_CTAU_MM, SignalModels
-
-
-class TemplateSettings(Settings):
-    """How histograms become templates."""
-
-    minimum_effective_events: float = Field(default=9.0, ge=0)
-    """A bin whose simulated background has fewer effective events takes the density of a wider interval around it;
-    nine of them know their mean to a third. Zero takes every bin as it is."""
-    uniform_rate_ee_per_fb_gev: float | None = Field(default=None, ge=0)
-    """Events per fb⁻¹ and GeV of the uniform component in `ee`, for processes that the simulation lacks.
-
-    Without a value it is one event in the whole mass window at the analysed luminosity: the least that a search can
-    see, and the honest scale of what a simulation of every known process could have missed.
-    """
-    uniform_rate_mumu_per_fb_gev: float | None = Field(default=None, ge=0)
-    """The same in `mumu`."""
-
-    def uniform_rate_per_fb_gev(self, channel: Channel) -> float | None:
-        """Return the configured rate of a channel."""
-        return self.uniform_rate_ee_per_fb_gev if channel is Channel.EE else self.uniform_rate_mumu_per_fb_gev
+from processors.template_settings import TemplateSettings
 
 
 class UniformComponent(NamedTuple):

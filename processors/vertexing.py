@@ -13,32 +13,18 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from models.constants import CURVATURE_PER_TESLA_GEV_PER_MM
 from models.helix import Helix
 from models.kinematics import mass_of, with_mass
-from models.settings import Settings
 from processors import vertex_kernel
+from processors.configuration import VertexFitSettings
 from processors.vertex_start import vertex_starts
 
 FloatArray = NDArray[np.float64]
 
 N_DEGREES_OF_FREEDOM: Final = 1
 """Ten measured parameters less nine fitted ones."""
-
-
-class VertexFitSettings(Settings):
-    """When a fit has converged, and when two tracks do not define a vertex."""
-
-    max_iterations: PositiveInt = 200
-    """Steps after which a fit is given up."""
-    tolerance: PositiveFloat = 1e-10
-    """Expected gain in χ², relative to 1 + χ², below which a fit has converged: good to 1e-5 of the errors."""
-    max_sigma_mm: PositiveFloat = 1000.0
-    """Error of the position, about the size of the tracking detector, beyond which two tracks count as parallel."""
-    ambiguous_chi2: NonNegativeFloat = 9.0
-    """Gain in χ² that it takes to prefer the farther of two crossings of the tracks to the nearer one."""
 
 
 class VertexStatus(IntEnum):

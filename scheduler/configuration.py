@@ -21,7 +21,7 @@ from models.signal_shape import SignalShapeSettings
 from models.thresholds import ThresholdSettings
 from processors.configuration import CandidateSettings
 from processors.regions import RegionSettings
-from processors.template_builder import TemplateSettings
+from processors.template_settings import TemplateSettings
 from scheduler.chunks import ChunkSettings
 from scheduler.clusters import ClusterSettings
 from scheduler.progress import ProgressSettings

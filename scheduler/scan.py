@@ -20,7 +20,8 @@ from models.search import Search
 from processors.atomic_file import atomic_path
 from processors.scoring import NOMINAL
 from processors.signal_samples import PROMPT_CTAU_MM
-from processors.template_builder import SearchTemplates, TemplateSettings, build_templates
+from processors.template_builder import SearchTemplates, build_templates
+from processors.template_settings import TemplateSettings
 from scheduler.limits_table import LifetimeLimit, LimitRow
 from scheduler.run_folder import RunFolder
 

@@ -27,7 +27,8 @@ from processors.sample import SampleMetadata
 from processors.scoring import score_candidates
 from processors.signal_files import load_signal_models, save_signal_models
 from processors.signal_samples import build_signal_models
-from processors.template_builder import TemplateSettings, build_templates, unpack_search
+from processors.template_builder import build_templates, unpack_search
+from processors.template_settings import TemplateSettings
 from processors.threshold_scan import find_threshold
 from processors.training_sample import read_training_data
 from processors.variations import Kinematics

@@ -13,9 +13,10 @@ from scipy.optimize import approx_fprime, least_squares
 from models.constants import CURVATURE_PER_TESLA_GEV_PER_MM, ELECTRON_MASS_GEV, MUON_MASS_GEV
 from models.helix import Helix, helix_from_vertex
 from models.kinematics import boost_from_rest_frame, two_body_momentum, unit_vector, with_mass
+from processors.configuration import VertexFitSettings
 from processors.vertex_kernel import perigee
 from processors.vertex_start import vertex_starts
-from processors.vertexing import VertexFitSettings, VertexStatus, fit_vertices
+from processors.vertexing import VertexStatus, fit_vertices
 
 FIELD_TESLA = 1.5
 CORRELATION = np.eye(5)
