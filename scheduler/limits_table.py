@@ -61,6 +61,20 @@ class LifetimeLimit(Settings):
     status: str
 
 
+class LargestExcess(Settings):
+    """The most significant mass point of the scan, and the probability of one like it anywhere in the scan."""
+
+    channel: str
+    m_phi_gev: float
+    z_local: float
+    p_local: float
+    p_global: float
+    z_global: float | None
+    n_points: int
+    n_upcrossings: int
+    reference_level: float
+
+
 COLUMNS = tuple(LimitRow.model_fields)
 
 

@@ -15,7 +15,6 @@ from models.errors import BadInputError
 from models.normalisation import ScaleFactors
 from models.scan_grid import display_edges_gev
 from models.search import Channel, Search
-from models.settings import Settings
 from models.signal_shape import SignalModel
 from models.thresholds import ThresholdScan
 from processors.cutflow import SampleSummary
@@ -23,26 +22,11 @@ from processors.histograms import HistogramManifest, SearchHistograms, load_hist
 from processors.regions import SIGNAL_REGION, control_regions
 from processors.signal_files import load_signal_models
 from scheduler.configuration import AnalysisConfig
-from scheduler.limits_table import LimitRow, read_limits
+from scheduler.limits_table import LargestExcess, LimitRow, read_limits
 from scheduler.report.spectra import Spectrum, merged_edges_gev, region_spectrum
 from scheduler.run_folder import RunFolder
 from scheduler.sample_catalogue import SampleCatalogue, read_catalogue
 from simulation.pythia_events import GENERATOR
-
-
-class LargestExcess(Settings):
-    """The most significant mass point of the scan."""
-
-    channel: Channel
-    m_phi_gev: float
-    z_local: float
-    p_local: float
-    p_global: float
-    z_global: float | None
-    n_points: int
-    n_upcrossings: int
-    reference_level: float
-    strongest: int
 
 
 @dataclass(frozen=True)

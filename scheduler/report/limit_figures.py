@@ -63,22 +63,18 @@ def _draw_bands(axes: Axes, rows: Sequence[LimitRow], prefix: str, suffix: str, 
     quantiles = {name: column(rows, f"{prefix}_exp_{name}{suffix}") for name in ("m2", "m1", "0", "p1", "p2")}
     for index, part in enumerate(_segments(mass)):
         first = labelled and index == 0
-        axes.fill_between(
-            mass[part],
-            quantiles["m2"][part],
-            quantiles["p2"][part],
-            color=TWO_SIGMA_COLOUR,
-            linewidth=0,
-            label=r"expected $\pm2\sigma$" if first else None,
-        )
-        axes.fill_between(
-            mass[part],
-            quantiles["m1"][part],
-            quantiles["p1"][part],
-            color=ONE_SIGMA_COLOUR,
-            linewidth=0,
-            label=r"expected $\pm1\sigma$" if first else None,
-        )
+        for low, high, colour, label in (
+            ("m2", "p2", TWO_SIGMA_COLOUR, r"expected $\pm2\sigma$"),
+            ("m1", "p1", ONE_SIGMA_COLOUR, r"expected $\pm1\sigma$"),
+        ):
+            axes.fill_between(
+                mass[part],
+                quantiles[low][part],
+                quantiles[high][part],
+                color=colour,
+                linewidth=0,
+                label=label if first else None,
+            )
         axes.plot(
             mass[part],
             quantiles["0"][part],

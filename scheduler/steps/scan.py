@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +14,7 @@ from models.search import Channel, Search
 from processors.histograms import load_histograms
 from processors.signal_files import load_signal_models
 from processors.template_builder import SearchTemplates, unpack_search
-from scheduler.limits_table import LimitRow, column, write_lifetime_limits, write_limits
+from scheduler.limits_table import LargestExcess, LimitRow, column, write_lifetime_limits, write_limits
 from scheduler.run_folder import RunFolder
 from scheduler.scan import PointOutcome, ScanInputs, scan_mass_point
 from scheduler.steps.step import PartialResultError
@@ -104,6 +103,7 @@ def _write_global_significance(rows: Sequence[LimitRow], scan: ScanSettings, out
         or mass[i + 1] - mass[i] > _GAP * steps[Channel(ordered[i].channel)]
     ]
     result = global_significance(np.split(significance, ends))
-    strongest = ordered[result.strongest]
-    content = {"channel": strongest.channel, "m_phi_gev": strongest.m_phi_gev, **result._asdict()}
-    output.global_significance.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    numbers = result._asdict()
+    strongest = ordered[numbers.pop("strongest")]
+    excess = LargestExcess(channel=strongest.channel, m_phi_gev=strongest.m_phi_gev, **numbers)
+    output.global_significance.write_text(excess.model_dump_json(indent=1) + "\n", encoding="utf-8")
