@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -119,7 +120,7 @@ def _write_provenance(config: AnalysisConfig, run: RunFolder, command: Sequence[
         "steps": steps,
     }
     if run.unblinding.exists():
-        content["unblinding"] = run.unblinding.read_text(encoding="utf-8")
+        content["unblinding"] = json.loads(run.unblinding.read_text(encoding="utf-8"))
     write_json(run.provenance, content)
 
 

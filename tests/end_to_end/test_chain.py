@@ -1,0 +1,165 @@
+"""The whole chain on a tiny simulated data set, from the command line."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyhf
+import pytest
+import yaml
+
+from models.scan_grid import mass_points
+from models.search import Channel, Search
+from processors.histograms import load_histograms
+from processors.regions import Unblinding
+from scheduler.configuration import load_configuration
+from scheduler.limits_table import COLUMNS, column, read_limits
+from scheduler.progress import Terminal
+from scheduler.run_folder import RunFolder
+from scheduler.sample_catalogue import read_catalogue
+from scheduler.steps.runner import bring_up_to_date
+from tests.end_to_end.conftest import Chain
+from tests.end_to_end.tiny_chain import TINY, CommandLine, steps_run
+
+STEPS = ["simulate", "process", "train", "histogram", "normalise", "scan", "report"]
+
+
+def test_all_steps_run_and_every_product_is_there(chain: Chain) -> None:
+    assert steps_run(chain.first) == STEPS
+    run = chain.run
+    for path in (run.configuration, run.provenance, run.cutflow, run.normalisation, run.metrics, run.unblinding):
+        assert path.is_file(), path
+    assert (run.report / "index.html").is_file()
+    assert (run.hepdata / "submission.yaml").is_file()
+    assert not list(run.path.rglob("*.partial"))
+    assert not any(run.unfinished.iterdir())
+
+
+def test_status_and_progress_are_shown_and_nothing_else(chain: Chain) -> None:
+    shown = chain.first.stderr
+    for text in ("dashboard http", "process: ", "events, ", "scan: 6/6 mass points"):
+        assert text in shown
+    assert "Warning" not in shown
+    assert "ERROR" not in shown
+
+
+def test_nothing_changed_means_nothing_is_run(chain: Chain) -> None:
+    again = chain.command("run")
+    assert again.returncode == 0
+    assert steps_run(again) == []
+    assert "scan: up to date" in again.stderr
+    assert "Dask" not in again.stderr
+
+
+def test_limits_table_has_a_row_for_every_mass_point(chain: Chain) -> None:
+    with chain.run.limits_csv.open() as stream:
+        assert tuple(next(csv.reader(stream))) == COLUMNS
+    rows = read_limits(chain.run.limits_csv)
+    points = mass_points(load_configuration(str(TINY)).scan)
+    assert [(row.channel, row.m_phi_gev) for row in rows] == [(str(p.search.channel), p.m_phi_gev) for p in points]
+    assert json.loads(chain.run.limits_json.read_text()) == [row.model_dump() for row in rows]
+    expected = np.stack([column(rows, f"xsec_exp_{level}_fb") for level in ("m2", "m1", "0", "p1", "p2")])
+    assert np.all(np.diff(expected, axis=0) > 0)
+    assert np.all(column(rows, "xsec_ul_mh_fb") > np.maximum(column(rows, "xsec_hat_fb"), 0.0))
+
+
+def test_workspaces_are_valid_pyhf_models(chain: Chain) -> None:
+    for point in mass_points(load_configuration(str(TINY)).scan):
+        path = chain.run.workspace(point.search.channel, point.m_phi_gev)
+        workspace = pyhf.Workspace(json.loads(path.read_text()))
+        assert workspace.model().config.poi_name == "xsec_fb"
+
+
+def test_provenance_says_where_the_numbers_come_from(chain: Chain) -> None:
+    provenance = json.loads(chain.run.provenance.read_text())
+    assert list(provenance["steps"]) == STEPS
+    assert provenance["configuration"] == yaml.safe_load(chain.run.configuration.read_text())
+    assert provenance["environment"]["libraries"]["pyhf"] == pyhf.__version__
+    assert provenance["unblinding"]["reason"] == "the data are simulated"
+
+
+def test_every_generated_event_is_accounted_for(chain: Chain) -> None:
+    catalogue = read_catalogue(chain.run.samples)
+    cutflow = json.loads(chain.run.cutflow.read_text())
+    assert set(cutflow) == set(catalogue.samples)
+    for name, summary in cutflow.items():
+        for cuts in summary["cutflow"].values():
+            counts = [count["events"] for count in cuts.values()]
+            assert counts[0] == summary["n_events"] <= catalogue.samples[name].n_generated
+            assert counts == sorted(counts, reverse=True)
+
+
+def rerun(chain: Chain, folder: Path, unblinded: bool = True, **changes: object) -> RunFolder:
+    """Process and histogram the ntuples and classifiers of the chain again, under a changed configuration."""
+    run = RunFolder(folder)
+    folder.mkdir()
+    if unblinded:
+        shutil.copy(chain.run.unblinding, run.unblinding)
+    config = load_configuration(str(TINY))
+    config = config.model_copy(
+        update={"inputs": config.inputs.model_copy(update={"ntuples": chain.run.ntuples}), **changes}
+    )
+    bring_up_to_date(["process", "train", "histogram"], config, run, site="local", terminal=Terminal())
+    return run
+
+
+def test_chunk_size_and_number_of_workers_change_no_histogram(chain: Chain, tmp_path: Path) -> None:
+    config = load_configuration(str(TINY))
+    other = rerun(
+        chain,
+        tmp_path / "run",
+        chunks=config.chunks.model_copy(update={"entries": 3001, "merge_group": 3}),
+        cluster=config.cluster.model_copy(update={"workers": 1}),
+    )
+    for channel in Channel:
+        for model in sorted(chain.run.classifier_of(channel).glob("model_*.json")):
+            assert model.read_bytes() == (other.classifier_of(channel) / model.name).read_bytes()
+    for search in Search:
+        (first, manifest), (second, other_manifest) = (
+            load_histograms(run.histogram(search)) for run in (chain.run, other)
+        )
+        assert manifest.n_candidates == other_manifest.n_candidates
+        for name in ("control", "signal_region", "signal"):
+            a, b = getattr(first, name), getattr(second, name)
+            assert a.axes == b.axes
+            np.testing.assert_allclose(a.values(flow=True), b.values(flow=True), rtol=1e-12, atol=1e-12)
+            np.testing.assert_allclose(a.variances(flow=True), b.variances(flow=True), rtol=1e-12, atol=1e-12)
+
+
+def test_without_an_unblinding_no_signal_region_data_are_read(chain: Chain, tmp_path: Path) -> None:
+    blinded = rerun(chain, tmp_path / "run", unblinded=False)
+    for search in Search:
+        histograms, manifest = load_histograms(blinded.histogram(search))
+        assert manifest.unblinding is None
+        data = histograms.signal_region[{"process": "data"}] if "data" in histograms.signal_region.axes[0] else None
+        assert data is None or data.sum(flow=True).value == 0
+        unblinded, record = load_histograms(chain.run.histogram(search))
+        assert isinstance(record.unblinding, Unblinding)
+        assert record.n_blinded == 0
+        n_data = unblinded.signal_region[{"process": "data"}].sum(flow=True).value
+        assert manifest.n_blinded == n_data
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]), "truncated"),
+        (lambda path: path.write_bytes(b""), "tautau_000.root"),
+        (lambda path: shutil.copy(path, path.with_name("tautau_099.root")), "tautau_099.root"),
+    ],
+    ids=["truncated", "empty", "twice"],
+)
+def test_a_bad_ntuple_is_named(chain: Chain, tmp_path: Path, damage, sentence: str) -> None:
+    ntuples = tmp_path / "ntuples"
+    shutil.copytree(chain.run.ntuples / "tautau", ntuples / "tautau")
+    damage(ntuples / "tautau" / "tautau_000.root")
+    (tmp_path / "my.yml").write_text(f"inputs: {{ntuples: {ntuples}}}\ncluster: {{workers: 1}}\n")
+    command = CommandLine(tmp_path / "run")
+    ended = command("process", "--config", str(tmp_path / "my.yml"))
+    assert ended.returncode == 1
+    assert "tautau_0" in ended.stderr
+    assert sentence in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not command.run.candidates.exists()
