@@ -18,7 +18,7 @@ from coffea.processor import DaskExecutor, ProcessorABC, Runner, accumulate
 
 from models.errors import IncompleteRunError
 from scheduler.chunks import ChunkSettings
-from scheduler.tasks import TaskSettings, raise_failures, run_tasks
+from scheduler.tasks import TaskSettings, raise_failures, run_tasks, share
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -62,8 +62,7 @@ class AccountingExecutor(DaskExecutor):  # type: ignore[misc]
         assert self.terminal is not None
         work: Sequence[Any] = list(items)
         if self.heavy_input is not None:
-            # One copy of the processor per worker instead of one per chunk.
-            processor = self.client.submit(_identity, self.heavy_input)
+            processor = share(self.client, self.heavy_input)
             work = [(item, processor) for item in items]
         counts_entries = self.heavy_input is not None
         with self.terminal.progress(
@@ -168,10 +167,6 @@ def _check_accounted(planned: Sequence[Any], processed: set[Any]) -> None:
         n_events = sum(len(chunk) for chunk in lost)
         where = "; ".join(_describe(chunk) for chunk in lost) or "unplanned chunks were processed"
         raise IncompleteRunError(f"{len(lost)} chunks with {n_events} events are missing from the result: {where}.")
-
-
-def _identity(value: Any) -> Any:
-    return value
 
 
 def _item(task: Any) -> Any:

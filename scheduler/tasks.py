@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -166,6 +167,26 @@ def run_tasks(
         tuple(None if index in failures else futures[index] for index in range(len(tasks))),
         tuple(failures[index] for index in sorted(failures)),
     )
+
+
+def share(client: Client, value: object) -> Future:
+    """Return a future of a value that many tasks use: it travels once per worker, and again if workers die.
+
+    Parameters
+    ----------
+    client
+        Where the tasks will run.
+    value
+        Put the future in its place into the tasks.
+    """
+    with warnings.catch_warnings():
+        # Dask warns of large values in a graph and advises what is being done here.
+        warnings.filterwarnings("ignore", "Sending large graph")
+        return client.submit(_identity, value, pure=False)
+
+
+def _identity(value: object) -> object:
+    return value
 
 
 def map_tasks(

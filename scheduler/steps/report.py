@@ -12,7 +12,7 @@ from scheduler.report.metrics import run_metrics
 from scheduler.report.page import PageFacts, Section, write_page
 from scheduler.report.sections import ReportWriter, SectionName
 from scheduler.run_folder import RunFolder
-from scheduler.tasks import map_tasks
+from scheduler.tasks import map_tasks, share
 
 if TYPE_CHECKING:
     from scheduler.steps.step import StepContext
@@ -41,8 +41,7 @@ def execute(context: StepContext) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     writer = ReportWriter(contents, config, context.run, published, figures, tables)
     client = context.client()
-    # one copy of the contents per worker instead of one per section
-    shared = client.scatter(writer, broadcast=True)
+    shared = share(client, writer)
     sections = map_tasks(
         client,
         _write_section,

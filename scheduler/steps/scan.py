@@ -18,7 +18,7 @@ from scheduler.limits_table import LargestExcess, LimitRow, column, write_lifeti
 from scheduler.run_folder import RunFolder
 from scheduler.scan import PointOutcome, ScanInputs, scan_mass_point
 from scheduler.steps.step import PartialResultError
-from scheduler.tasks import TaskFailure, raise_failures, run_tasks
+from scheduler.tasks import TaskFailure, raise_failures, run_tasks, share
 
 if TYPE_CHECKING:
     from scheduler.steps.step import StepContext
@@ -64,8 +64,7 @@ def _map_points(
     context: StepContext, points: Sequence[MassPoint], inputs: ScanInputs
 ) -> tuple[list[PointOutcome], list[TaskFailure]]:
     client = context.client()
-    # One copy of the inputs per worker instead of one per mass point.
-    shared = client.scatter(inputs, broadcast=True)
+    shared = share(client, inputs)
     with context.terminal.progress("scan", len(points), "mass points") as advance:
         outcomes = run_tasks(
             client,

@@ -9,7 +9,7 @@ import pytest
 from distributed import Client
 
 from models.errors import BadInputError, IncompleteRunError
-from scheduler.tasks import TaskOutcomes, TaskSettings, raise_failures, run_tasks
+from scheduler.tasks import TaskOutcomes, TaskSettings, raise_failures, run_tasks, share
 
 
 def run(client: Client, function, tasks, settings: TaskSettings | None = None) -> tuple[TaskOutcomes, float]:
@@ -91,3 +91,14 @@ def test_a_task_that_kills_its_workers_is_named(terminal) -> None:
         outcomes, _ = run(client, kill, range(3))
     assert [failure.task for failure in outcomes.failures] == ["task 1"]
     assert "KilledWorker" in outcomes.failures[0].reason
+
+
+def double_first(task: tuple[int, bytes]) -> tuple[int, int]:
+    return 2 * task[0], len(task[1])
+
+
+def test_a_shared_value_reaches_every_task(dask_client: Client) -> None:
+    size = 20_000_000
+    shared = share(dask_client, bytes(size))
+    outcomes, _ = run(dask_client, double_first, [(n, shared) for n in range(3)])
+    assert [future.result() for future in outcomes.futures] == [(0, size), (2, size), (4, size)]
