@@ -48,7 +48,11 @@ def run_steps(
     terminal = Terminal(settings=analysis.progress)
     if unblind is not None:
         record_unblinding(run, unblind, terminal)
-    done = bring_up_to_date(wanted, analysis, run, site=site, terminal=terminal, command=sys.argv)
+    try:
+        done = bring_up_to_date(wanted, analysis, run, site=site, terminal=terminal, command=sys.argv)
+    except KeyboardInterrupt:
+        terminal.say("Interrupted: finished steps and files are kept; the same command continues.")
+        raise
     if json_output:
         typer.echo(json.dumps({"run": str(run.path), "wall_s": {name: step.wall_s for name, step in done.items()}}))
 
