@@ -56,7 +56,11 @@ PROCESS: Final = Step(
     module="scheduler.steps.process",
     needs=("simulate",),
     outputs=("candidates", "samples.json", "cutflow.json"),
-    settings=lambda config: {"candidates": config.candidates, "inputs": config.inputs, "chunks": config.chunks},
+    settings=lambda config: {
+        "candidates": config.candidates,
+        "skip_bad_files": config.inputs.skip_bad_files,
+        "chunks": config.chunks,
+    },
     inputs=_external_ntuples,
 )
 TRAIN: Final = Step(
