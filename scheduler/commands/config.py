@@ -20,7 +20,10 @@ def show(config: SourceOption = "demo", json_output: JsonOption = False) -> None
     from scheduler.configuration import dump_configuration, load_configuration
 
     resolved = load_configuration(config)
-    typer.echo(json.dumps(resolved.model_dump(mode="json")) if json_output else dump_configuration(resolved), nl=False)
+    if json_output:
+        typer.echo(json.dumps(resolved.model_dump(mode="json")))
+    else:
+        typer.echo(dump_configuration(resolved), nl=False)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from models.errors import BadInputError, IncompleteRunError
+from models.errors import BadInputError, IncompleteRunError, UsageError
 from scheduler.commands.options import ConfigOption
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def limits(
     from scheduler.configuration import load_configuration
     from scheduler.progress import Terminal
 
+    if json_path is not None and not json_path.parent.is_dir():
+        raise UsageError(f"--json: there is no folder {json_path.parent}.")
     settings = InferenceSettings() if config is None else load_configuration(config).inference
     specifications = {path: _read(path) for path in workspaces}
     results: dict[Path, MassPointResult] = {}
@@ -79,25 +81,13 @@ def _write(path: Path, results: Mapping[Path, MassPointResult]) -> None:
 
 
 def _show(results: Mapping[Path, MassPointResult]) -> None:
-    from rich.console import Console
-    from rich.table import Column, Table
-
-    table = Table(
-        Column("workspace", overflow="fold"),
-        Column("status", overflow="fold"),
-        "best fit",
-        "significance",
-        "Bayesian limit",
-        "CLs limit",
-        "expected limit",
-    )
     for path, result in results.items():
-        numbers = (
-            result.fit.xsec_hat_fb,
-            result.fit.significance,
-            result.metropolis.limit_fb,
-            result.cls.observed_fb,
-            result.cls.expected_fb[2],
-        )
-        table.add_row(str(path), result.status, *("" if number is None else f"{number:.4g}" for number in numbers))
-    Console(soft_wrap=True).print(table)
+        numbers = {
+            "best fit": result.fit.xsec_hat_fb,
+            "significance": result.fit.significance,
+            "Bayesian limit": result.metropolis.limit_fb,
+            "CLs limit": result.cls.observed_fb,
+            "expected CLs limit": result.cls.expected_fb[2],
+        }
+        found = ", ".join(f"{name} {number:.4g}" for name, number in numbers.items() if number is not None)
+        typer.echo(f"{path}: {found or 'no result'} ({result.status})")

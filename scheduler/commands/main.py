@@ -29,7 +29,6 @@ app = typer.Typer(
 steps.add_to(app)
 app.command(name="run")(run.run)
 app.command(name="limits")(limits.limits)
-app.command(name="limits")(limits.limits)
 app.command(name="theory")(theory.theory)
 app.add_typer(config.app, name="config")
 
@@ -64,6 +63,10 @@ def run_command(arguments: Sequence[str], *, debug: bool = False) -> int:
     except LeptophileError as error:
         _report(error, str(error), debug)
         return error.exit_status
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        _report(error, f"{where}{error.strerror or error}.", debug)
+        return _FAILED
     except Exception as error:  # noqa: BLE001 - the last place where a failure can be turned into a sentence
         _report(error, f"{type(error).__name__}: {error}", debug)
         return _FAILED

@@ -5,6 +5,7 @@ Command modules import what they run when they run it, so that help and errors c
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,5 +52,15 @@ def configuration_for(config: str | None, run: RunFolder) -> AnalysisConfig:
 
 
 def run_folder(out: Path) -> RunFolder:
-    """Return the run folder at a path, absolute so that workers elsewhere find it."""
-    return RunFolder(out.resolve())
+    """Return the run folder at a path, absolute so that workers elsewhere find it.
+
+    Raises
+    ------
+    UsageError
+        If the path, or what it would be created in, is something else than a folder that can be written to.
+    """
+    path = out.resolve()
+    existing = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise UsageError(f"--out: {existing} is not a folder that can be written to.")
+    return RunFolder(path)

@@ -28,7 +28,8 @@ def theory(
     if json_output:
         typer.echo(json.dumps([point._asdict() for point in points]))
         return
-    table = Table(*points[0]._fields)
-    for point in points:
-        table.add_row(*(f"{value:.5g}" for value in point))
-    Console(soft_wrap=True).print(table)
+    # One quantity a row: their names are longer than their values, and a terminal is narrow.
+    table = Table(show_header=False)
+    for name, *values in zip(points[0]._fields, *points, strict=True):
+        table.add_row(name, *(f"{value:.5g}" for value in values))
+    Console().print(table)
