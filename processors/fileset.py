@@ -89,7 +89,7 @@ def build_fileset(folder: str | Path, *, skip_bad_files: bool = False, map_files
     """
     folders = sorted(entry for entry in Path(folder).glob("*") if entry.is_dir() and not entry.name.startswith("."))
     if not folders:
-        raise BadInputError(f"{folder}: no samples; expected folders with ROOT files")
+        raise BadInputError(f"{folder}: no samples; expected folders `<sample>/` with ROOT files")
     paths = [path for sample in folders for path in _ntuples(sample)]
     fileset: dict[str, DatasetSpec] = {}
     skipped: list[SkippedFile] = []

@@ -128,5 +128,7 @@ def open_root_file(path: str | Path) -> Iterator[uproot.ReadOnlyDirectory]:
     except FileNotFoundError as error:
         raise BadInputError(f"{path}: no such file") from error
     except UNREADABLE as error:
+        if Path(path).is_file() and Path(path).stat().st_size == 0:
+            raise BadInputError(f"{path}: not a readable ROOT file, it has no bytes at all") from error
         reason = " ".join(str(error).split())[:160]
         raise BadInputError(f"{path}: not a readable ROOT file ({type(error).__name__}: {reason})") from error
