@@ -9,8 +9,6 @@ from models.helix import Helix, move_pivot
 
 FloatArray = NDArray[np.float64]
 
-N_STARTS = 2
-
 
 def vertex_starts(helix_a: Helix, helix_b: Helix) -> FloatArray:
     """Return two starting points of the fit of each pair, the one nearer to the z axis first.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +21,6 @@ from processors.configuration import VertexFitSettings
 from processors.vertex_start import vertex_starts
 
 FloatArray = NDArray[np.float64]
-
-N_DEGREES_OF_FREEDOM: Final = 1
-"""Ten measured parameters less nine fitted ones."""
 
 
 class VertexStatus(IntEnum):
@@ -53,7 +49,7 @@ class VertexFit:
     covariance: FloatArray
     """Joint covariance of vertex, first and second momentum, shape (n_pairs, 9, 9), in mm and GeV."""
     chi2: FloatArray
-    """χ² of one degree of freedom, shape (n_pairs,)."""
+    """χ² of one degree of freedom (ten measured parameters less nine fitted ones), shape (n_pairs,)."""
     mass_gev: FloatArray
     """Invariant mass at the vertex under the mass hypothesis, shape (n_pairs,)."""
     mass_error_gev: FloatArray

@@ -41,8 +41,6 @@ class TrainingResult(NamedTuple):
     classifier: Classifier
     best_rounds: tuple[int, ...]
     """Boosting rounds kept per model."""
-    validation_loss: tuple[float, ...]
-    """Multiclass log-loss on the validation fold, per model."""
     events_per_class: dict[Process, int]
     """Candidates per class; a class of none is one the classifier cannot recognise."""
 
@@ -88,11 +86,10 @@ def train_classifier(
         lacking = "signal" if counts[0] == 0 else "background"
         raise ClassifierError(f"the {channel} classifier has no {lacking} candidates to train on")
     fits = [_fit(data, features, number, channel, len(classes), settings) for number in range(settings.n_folds)]
-    classifier = Classifier(channel, features, classes, tuple(booster for booster, _, _ in fits), settings.seed)
+    classifier = Classifier(channel, features, classes, tuple(booster for booster, _ in fits), settings.seed)
     return TrainingResult(
         classifier,
-        tuple(rounds for _, rounds, _ in fits),
-        tuple(loss for _, _, loss in fits),
+        tuple(rounds for _, rounds in fits),
         {process: int(count) for process, count in zip(classes, counts, strict=True)},
     )
 
@@ -104,7 +101,7 @@ def _fit(
     channel: Channel,
     n_classes: int,
     settings: ClassifierSettings,
-) -> tuple[xgboost.Booster, int, float]:
+) -> tuple[xgboost.Booster, int]:
     roles = fold_roles(data.fold, number, settings.n_folds)
     for role in (roles.fitted, roles.validation):
         if not np.any(data.label[role] == 0) or not np.any(data.label[role] != 0):
@@ -128,18 +125,16 @@ def _fit(
         "nthread": 1,
         "verbosity": 0,
     }
-    history: dict[str, dict[str, list[float]]] = {}
     booster = xgboost.train(
         parameters,
         fitted,
         num_boost_round=settings.n_rounds,
         evals=[(validation, "validation")],
         early_stopping_rounds=settings.early_stopping_rounds,
-        evals_result=history,
         verbose_eval=False,
     )
     rounds = int(booster.best_iteration) + 1
-    return booster[:rounds], rounds, float(booster.best_score)
+    return booster[:rounds], rounds
 
 
 def _matrix(
