@@ -3,6 +3,9 @@
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models.constants import ELECTRON_MASS_GEV, MUON_MASS_GEV
 
 PHI_PDG: Final = 25
@@ -31,6 +34,10 @@ class MassWindow(NamedTuple):
 
     low_gev: float
     high_gev: float
+
+    def contains(self, mass_gev: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which masses are inside, shape as `mass_gev`."""
+        return (mass_gev >= self.low_gev) & (mass_gev < self.high_gev)
 
 
 class Search(StrEnum):

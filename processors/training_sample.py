@@ -18,12 +18,20 @@ TRAINING_SEARCH = {Channel.EE: Search.EE, Channel.MUMU: Search.MUMU}
 
 
 def read_training_data(
-    store: CandidateStore, samples: Mapping[str, SampleMetadata], channel: Channel, settings: ClassifierSettings
+    store: CandidateStore,
+    samples: Mapping[str, SampleMetadata],
+    channel: Channel,
+    settings: ClassifierSettings,
+    *,
+    in_window: bool = False,
 ) -> TrainingData:
     """Return the labelled candidates of a channel from simulation.
 
     Processes that are not one of the channel's classes (two-photon, and the other channel's lepton pairs) take no part:
     they are scored as whatever they resemble. Signal of every generated mass and lifetime is used.
+
+    Candidates of every mass m(ℓℓ) train: those beyond the search's window show the same processes, and in `ee` nearly
+    all of B B̄. Histograms and fits hold only those inside, so a classifier is judged by them alone.
 
     Parameters
     ----------
@@ -35,6 +43,8 @@ def read_training_data(
         Which classifier is trained.
     settings
         Folds.
+    in_window
+        Whether to leave out candidates outside the search's mass window.
 
     Raises
     ------
@@ -42,11 +52,15 @@ def read_training_data(
         If none of the samples belongs to a class.
     """
     classes = classifier_classes(channel)
+    search = TRAINING_SEARCH[channel]
     names = FEATURES[channel]
     used = {name: sample for name, sample in sorted(samples.items()) if _is_trained_on(sample, channel)}
     parts = []
     for group, (name, sample) in enumerate(used.items()):
-        columns = store.read(TRAINING_SEARCH[channel], name, columns=[*IDENTITY, *names, "weight"])
+        columns = store.read(search, name, columns=[*IDENTITY, *names, "weight", "m_ll_gev"])
+        if in_window:
+            inside = search.window.contains(columns["m_ll_gev"])
+            columns = {column: values[inside] for column, values in columns.items()}
         weight = finite_weights(columns, "weight", name)
         n = len(weight)
         parts.append(

@@ -43,7 +43,7 @@ class Evaluation(Settings):
     channel: Channel
     classes: tuple[Process, ...]
     absent_classes: tuple[Process, ...]
-    """Classes without a candidate: not trained, not evaluated."""
+    """Classes without a candidate among the evaluated ones."""
     roc: tuple[PairRoc, ...]
     confusion: tuple[tuple[Fraction, ...], ...]
     """Row: true class, column: class of the highest score; rows add to one, rows of absent classes are zero."""
@@ -60,14 +60,14 @@ class Evaluation(Settings):
 def evaluate(
     classifier: Classifier, data: TrainingData, *, half_share_events: float, n_roc_points: int = 201
 ) -> Evaluation:
-    """Evaluate a classifier on its training candidates, each scored by the model that has not seen it.
+    """Evaluate a classifier on training candidates, each scored by the model that has not seen it.
 
     Parameters
     ----------
     classifier
         The trained models.
     data
-        What they were trained on, with the same folds.
+        What they were trained on, or the part of it that matters, with the same folds.
     half_share_events
         Of the class balancing, as in training.
     n_roc_points

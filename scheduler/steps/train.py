@@ -52,9 +52,11 @@ def train_channel(
     output: RunFolder,
 ) -> None:
     """Train and evaluate one channel's classifier and write both."""
-    data = read_training_data(CandidateStore(candidates), samples, channel, settings)
+    store = CandidateStore(candidates)
+    data = read_training_data(store, samples, channel, settings)
     trained = train_classifier(data, FEATURES[channel], channel, settings)
-    evaluation = evaluate(trained.classifier, data, half_share_events=settings.half_share_events)
+    fitted_masses = read_training_data(store, samples, channel, settings, in_window=True)
+    evaluation = evaluate(trained.classifier, fitted_masses, half_share_events=settings.half_share_events)
     save_classifier(
         trained.classifier,
         output.classifier_of(channel),

@@ -198,6 +198,21 @@ def test_training_uses_the_classes_of_the_channel_only(store, samples):
     assert len(np.unique(data.group[data.label == 0])) == len(GRID[Channel.MUMU])
 
 
+def test_candidates_outside_the_mass_window_train_but_do_not_judge(samples, tmp_path):
+    columns = make_columns(np.random.default_rng(3), Process.TAUTAU, Search.MUMU, 40)
+    columns["m_ll_gev"][:10] = 1.1 * Search.MUMU.window.high_gev
+    path = CandidatePath(Search.MUMU, Kinematics.NOMINAL, "tautau", "tautau_000", 0, 40).relative
+    write_candidates(tmp_path / path, columns)
+    only = {"tautau": samples["tautau"]}
+    everything, inside = (
+        read_training_data(CandidateStore(tmp_path), only, Channel.MUMU, SETTINGS, in_window=choice)
+        for choice in (False, True)
+    )
+    assert len(everything.label) == 40
+    np.testing.assert_array_equal(inside.features, everything.features[10:])
+    np.testing.assert_array_equal(inside.fold, everything.fold[10:])
+
+
 def test_chunks_and_file_order_change_nothing(store, samples, classifiers, signal, blinded):
     other = run(store, samples, classifiers, signal, chunk=701, reverse=True)
     for search in Search:
