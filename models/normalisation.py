@@ -28,6 +28,10 @@ class NormalisationSettings(Settings):
     """Width of the Gaussian prior of each scale factor around one: simulation is trusted to a factor of two."""
     measured_below_prior_fraction: float = Field(default=0.7, gt=0, lt=1)
     """A scale factor counts as measured if its uncertainty is below this fraction of the prior's."""
+    add_fit_error: bool = True
+    """Whether the fit's uncertainty is added in quadrature to the published one, |general − special region|.
+
+    The two regions share most of their events: their factors can agree to a per mille where either is known to 10 %."""
     minimum_expected_events: float = Field(default=5.0, ge=0)
     """Neighbouring mass bins are merged until each expects this many events and has the effective simulated events."""
     minimum_effective_events: float = Field(default=5.0, ge=0)
@@ -78,7 +82,8 @@ class ScaleFactor(Settings):
     special_region_value: float | None
     """Scale factor that its special control region wants, None where there is none (or nothing expected in it)."""
     error: float = Field(ge=0)
-    """Fit uncertainty and |difference of the two regions| in quadrature."""
+    """|Difference of the two regions|, by default in quadrature with the fit's uncertainty; that alone where there is
+    no special region."""
     status: ScaleFactorStatus
 
     @property
@@ -282,12 +287,15 @@ def _minimise(
 def _scale_factor(
     value: float, fit_error: float, special_region_value: float | None, settings: NormalisationSettings
 ) -> ScaleFactor:
-    difference = 0.0 if special_region_value is None else value - special_region_value
+    if special_region_value is None:
+        error = fit_error
+    else:
+        error = float(np.hypot(fit_error if settings.add_fit_error else 0.0, value - special_region_value))
     measured = fit_error < settings.measured_below_prior_fraction * settings.prior_relative_uncertainty
     return ScaleFactor(
         value=value,
         fit_error=fit_error,
         special_region_value=special_region_value,
-        error=float(np.hypot(fit_error, difference)),
+        error=error,
         status=ScaleFactorStatus.MEASURED if measured else ScaleFactorStatus.PRIOR,
     )

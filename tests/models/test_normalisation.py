@@ -105,8 +105,11 @@ def test_special_regions_add_the_difference_in_quadrature():
     factor = result.factors[Process.TAUTAU]
     assert factor.special_region_value == pytest.approx(1.0)
     assert factor.error == pytest.approx(np.hypot(factor.fit_error, factor.value - 1.0))
-    assert result.factors[Process.TWOPHOTON].special_region_value is None
-    assert result.factors[Process.TWOPHOTON].error == result.factors[Process.TWOPHOTON].fit_error
+    published = fit_scale_factors([region], special, NormalisationSettings(add_fit_error=False))
+    assert published.factors[Process.TAUTAU].error == pytest.approx(abs(factor.value - 1.0))
+    for two_photon in (result.factors[Process.TWOPHOTON], published.factors[Process.TWOPHOTON]):
+        assert two_photon.special_region_value is None
+        assert two_photon.error == two_photon.fit_error
 
 
 def test_result_survives_json():
