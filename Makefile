@@ -14,6 +14,8 @@ READY := .venv/.ready
 export OMP_NUM_THREADS = 1
 # Installing for each other's file systems must not warn about links that cannot be made.
 export UV_LINK_MODE = copy
+# Many processes import the same libraries: the first to do so leaves the bytecode for the others.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help analysis test lint lock clean environment
 .DEFAULT_GOAL := help
