@@ -61,6 +61,21 @@ class LifetimeLimit(Settings):
     status: str
 
 
+class LimitedTemplate(Settings):
+    """A variation of a template that was too large for the statistical model and entered it reduced."""
+
+    channel: str
+    m_phi_gev: float
+    ctau_mm: float
+    """Proper decay length of the signal, zero for prompt."""
+    sample: str
+    source: str
+    n_bins: int
+    """Bins whose change of shape was reduced."""
+    yield_limited: bool
+    """Whether the change of the whole yield was."""
+
+
 class LargestExcess(Settings):
     """The most significant mass point of the scan, and the probability of one like it anywhere in the scan."""
 
@@ -89,6 +104,11 @@ def write_lifetime_limits(limits: Sequence[LifetimeLimit], path: Path) -> None:
     """Write limits by decay length as CSV, ordered by channel, mass and decay length."""
     ordered = sorted(limits, key=lambda limit: (limit.channel, limit.m_phi_gev, limit.ctau_mm))
     _write_csv(path, tuple(LifetimeLimit.model_fields), ordered)
+
+
+def write_limited_templates(limited: Sequence[LimitedTemplate], path: Path) -> None:
+    """Write the variations that entered the statistical models reduced as CSV, in the order of the scan."""
+    _write_csv(path, tuple(LimitedTemplate.model_fields), limited)
 
 
 def read_limits(csv_path: Path) -> list[LimitRow]:

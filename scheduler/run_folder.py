@@ -120,6 +120,11 @@ class RunFolder:
         return self.limits / "lifetimes.csv"
 
     @property
+    def limited_templates(self) -> Path:
+        """Template variations that entered the statistical models reduced, CSV."""
+        return self.limits / "limited_variations.csv"
+
+    @property
     def global_significance(self) -> Path:
         """Probability of the largest excess anywhere in the scan; absent while blinded."""
         return self.limits / "global_significance.json"

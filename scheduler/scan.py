@@ -13,16 +13,17 @@ from models.coupling import PUBLISHED, CouplingLimit, CouplingStatus, needs_life
 from models.inference.configuration import InferenceSettings, SystematicsSettings
 from models.inference.engine import infer_mass_point
 from models.inference.results import MassPointResult
-from models.inference.workspace import build_workspace
+from models.inference.workspace import build_workspace, limited_variations
 from models.normalisation import ScaleFactors
 from models.scan_grid import MassPoint, ScanSettings
 from models.search import Search
+from models.templates import MassPointTemplates
 from processors.atomic_file import atomic_path
 from processors.scoring import NOMINAL
 from processors.signal_samples import PROMPT_CTAU_MM
 from processors.template_builder import SearchTemplates, build_templates
 from processors.template_settings import TemplateSettings
-from scheduler.limits_table import LifetimeLimit, LimitRow
+from scheduler.limits_table import LifetimeLimit, LimitedTemplate, LimitRow
 from scheduler.run_folder import RunFolder
 
 XI_COLUMNS = {
@@ -58,6 +59,8 @@ class PointOutcome(NamedTuple):
     """Cross-section limits at every decay length, where the lifetime counts."""
     is_complete: bool
     """Whether every number was found, or is blinded."""
+    limited: tuple[LimitedTemplate, ...]
+    """Template variations that were too large for the statistical model."""
 
 
 def scan_mass_point(point: MassPoint, inputs: ScanInputs) -> PointOutcome:
@@ -70,7 +73,13 @@ def scan_mass_point(point: MassPoint, inputs: ScanInputs) -> PointOutcome:
     inputs
         Everything else; the outcome depends on nothing but these two.
     """
-    results = {ctau_mm: _infer(point, ctau_mm, inputs) for ctau_mm in _lifetimes_mm(point, inputs)}
+    templates = {
+        ctau_mm: build_templates(
+            point, inputs.searches[point.search], inputs.scale_factors, inputs.scan, inputs.templates, ctau_mm=ctau_mm
+        )
+        for ctau_mm in _lifetimes_mm(point, inputs)
+    }
+    results = {ctau_mm: _infer(point, ctau_mm, templates[ctau_mm], inputs) for ctau_mm in templates}
     columns = {ctau_mm: result.columns() for ctau_mm, result in results.items()}
     couplings = {
         xi_column: _coupling(point, {ctau_mm: values[xsec_column] for ctau_mm, values in columns.items()})
@@ -97,6 +106,11 @@ def scan_mass_point(point: MassPoint, inputs: ScanInputs) -> PointOutcome:
             if len(results) > 1
         ),
         all(result.is_complete for result in results.values()),
+        tuple(
+            LimitedTemplate(channel=row.channel, m_phi_gev=point.m_phi_gev, ctau_mm=ctau_mm, **limited._asdict())
+            for ctau_mm in templates
+            for limited in limited_variations(templates[ctau_mm], inputs.systematics)
+        ),
     )
 
 
@@ -116,15 +130,7 @@ def _lifetimes_mm(point: MassPoint, inputs: ScanInputs) -> list[float]:
     ]
 
 
-def _infer(point: MassPoint, ctau_mm: float, inputs: ScanInputs) -> MassPointResult:
-    templates = build_templates(
-        point,
-        inputs.searches[point.search],
-        inputs.scale_factors,
-        inputs.scan,
-        inputs.templates,
-        ctau_mm=ctau_mm,
-    )
+def _infer(point: MassPoint, ctau_mm: float, templates: MassPointTemplates, inputs: ScanInputs) -> MassPointResult:
     workspace = build_workspace(templates, inputs.systematics)
     path = inputs.output.workspace(point.search.channel, point.m_phi_gev, ctau_mm)
     with atomic_path(path) as temporary:

@@ -14,7 +14,14 @@ from models.search import Channel, Search
 from processors.histograms import load_histograms
 from processors.signal_files import load_signal_models
 from processors.template_builder import SearchTemplates, unpack_search
-from scheduler.limits_table import LargestExcess, LimitRow, column, write_lifetime_limits, write_limits
+from scheduler.limits_table import (
+    LargestExcess,
+    LimitRow,
+    column,
+    write_lifetime_limits,
+    write_limited_templates,
+    write_limits,
+)
 from scheduler.run_folder import RunFolder
 from scheduler.scan import PointOutcome, ScanInputs, scan_mass_point
 from scheduler.steps.step import PartialResultError
@@ -47,6 +54,9 @@ def execute(context: StepContext) -> None:
     write_limits(rows, context.output.limits_csv, context.output.limits_json)
     write_lifetime_limits(
         [limit for outcome in outcomes for limit in outcome.lifetimes], context.output.lifetime_limits
+    )
+    write_limited_templates(
+        [limited for outcome in outcomes for limited in outcome.limited], context.output.limited_templates
     )
     _write_global_significance(rows, config.scan, context.output)
     failures += [

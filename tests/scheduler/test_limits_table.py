@@ -8,7 +8,15 @@ import pytest
 from models.errors import BadInputError
 from models.published_limits import belle_2022, load_published_limits
 from models.scan_grid import mass_points
-from scheduler.limits_table import COLUMNS, LimitRow, column, read_limits, write_limits
+from scheduler.limits_table import (
+    COLUMNS,
+    LimitedTemplate,
+    LimitRow,
+    column,
+    read_limits,
+    write_limited_templates,
+    write_limits,
+)
 
 
 def row(m_phi_gev: float, **values: float | None) -> LimitRow:
@@ -55,3 +63,20 @@ def test_unusable_published_limits_are_named(tmp_path: Path, text: str, message:
     path.write_text("# a comment\n" + text)
     with pytest.raises(BadInputError, match=rf"others\.csv.*{message}"):
         load_published_limits(path, label="others", source="somewhere")
+
+
+def test_reduced_variations_are_listed_and_an_empty_list_has_its_header(tmp_path: Path) -> None:
+    limited = LimitedTemplate(
+        channel="ee",
+        m_phi_gev=0.04,
+        ctau_mm=10.0,
+        sample="signal",
+        source="momentum_scale",
+        n_bins=2,
+        yield_limited=False,
+    )
+    write_limited_templates([], tmp_path / "none.csv")
+    write_limited_templates([limited], tmp_path / "one.csv")
+    header = "channel,m_phi_gev,ctau_mm,sample,source,n_bins,yield_limited"
+    assert (tmp_path / "none.csv").read_text().split() == [header]
+    assert (tmp_path / "one.csv").read_text().split() == [header, "ee,0.04,10.0,signal,momentum_scale,2,False"]
