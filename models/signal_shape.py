@@ -52,6 +52,16 @@ class SignalSample(NamedTuple):
     in_signal_region: NDArray[np.bool_]
     """Whether its scores put it into the signal region, shape (n,)."""
 
+    def only_signal_region(self) -> "SignalSample":
+        """Return the sample with the candidates of the signal region alone."""
+        rows = self.in_signal_region
+        return self._replace(
+            mass_gev=self.mass_gev[rows],
+            weight=self.weight[rows],
+            is_true=self.is_true[rows],
+            in_signal_region=rows[rows],
+        )
+
 
 class Measured(NamedTuple):
     """A number with its statistical uncertainty."""
@@ -131,20 +141,6 @@ class SignalModel:
     def effective_candidates_at(self, m_phi_gev: float) -> float:
         """Return the effective number of simulated candidates behind the shape at a mass."""
         return float(np.interp(m_phi_gev, self.shape_mass_gev, self.effective_candidates))
-
-
-class ClosurePoint(NamedTuple):
-    """One generated mass predicted from all others."""
-
-    m_phi_gev: float
-    efficiency_predicted: float
-    efficiency: Measured
-    sigma_predicted_gev: float
-    sigma_gev: float
-    shape_distance: float
-    """Largest difference of the predicted and the actual cumulative distribution of m."""
-    effective_candidates: float
-    """Sets the scale of the distance: the 95 % Kolmogorov–Smirnov quantile is 1.36/√n."""
 
 
 def build_signal_model(
@@ -271,48 +267,11 @@ def weighted_quantiles(
     return quantiles
 
 
-def closure(samples: Sequence[SignalSample], settings: SignalShapeSettings | None = None) -> tuple[ClosurePoint, ...]:
-    """Predict each inner generated mass from the others and compare with its own candidates.
-
-    Parameters
-    ----------
-    samples
-        At least four generated masses; the outermost two are not predicted, since nothing is extrapolated.
-    settings
-        As for `build_signal_model`.
-    """
-    ordered = sorted(samples, key=lambda sample: sample.m_phi_gev)
-    complete = build_signal_model(ordered, settings)
-    return tuple(
-        _closure_point(complete, build_signal_model([*ordered[:i], *ordered[i + 1 :]], settings), ordered[i])
-        for i in range(1, len(ordered) - 1)
-        if ordered[i].m_phi_gev in complete.shape_mass_gev
-    )
-
-
-def _closure_point(complete: SignalModel, predicted: SignalModel, left_out: SignalSample) -> ClosurePoint:
-    m_phi = left_out.m_phi_gev
-    from_signal_region = complete.from_signal_region[complete.shape_mass_gev == m_phi][0]
-    candidates = _in_signal_region(left_out) if from_signal_region else left_out
-    order = np.argsort(candidates.mass_gev)
-    actual = np.cumsum(candidates.weight[order]) / np.sum(candidates.weight)
-    distance = np.max(np.abs(actual - predicted.cumulative(m_phi, candidates.mass_gev[order])))
-    return ClosurePoint(
-        m_phi,
-        predicted.efficiency_at(m_phi).value,
-        complete.efficiency_at(m_phi),
-        predicted.resolution_gev(m_phi),
-        complete.resolution_gev(m_phi),
-        float(distance),
-        complete.effective_candidates_at(m_phi),
-    )
-
-
 def _shape_candidates(
     sample: SignalSample, settings: SignalShapeSettings, reference: SignalModel | None
 ) -> SignalSample | None:
     """Return the candidates that show a mass's shape: in the signal region, else all, else none."""
-    selected = _in_signal_region(sample)
+    selected = sample.only_signal_region()
     if reference is not None:
         index = np.flatnonzero(reference.shape_mass_gev == sample.m_phi_gev)
         if len(index) == 0:
@@ -322,16 +281,6 @@ def _shape_candidates(
         if np.count_nonzero(candidates.is_true & (candidates.weight > 0)) >= settings.minimum_candidates:
             return candidates
     return None
-
-
-def _in_signal_region(sample: SignalSample) -> SignalSample:
-    rows = sample.in_signal_region
-    return sample._replace(
-        mass_gev=sample.mass_gev[rows],
-        weight=sample.weight[rows],
-        is_true=sample.is_true[rows],
-        in_signal_region=rows[rows],
-    )
 
 
 def _efficiency(sample: SignalSample) -> Measured:

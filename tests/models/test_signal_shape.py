@@ -4,12 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import crystalball
 
+from models.signal_closure import closure
 from models.signal_shape import (
     SignalSample,
     SignalShapeError,
     SignalShapeSettings,
     build_signal_model,
-    closure,
     resolution_gev,
     weighted_quantiles,
 )
