@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -95,6 +96,7 @@ def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 def main() -> None:
     """Rewrite the published list."""
+    argparse.ArgumentParser(description=f"Rewrite {DOCUMENT.name} from the table of branches.").parse_args()
     with atomic_path(DOCUMENT) as temporary:
         temporary.write_text(render(), encoding="utf-8")
 

@@ -1,7 +1,7 @@
 """Remake the shipped cross-section table: `python -m models.theory.make_table [destination]`."""
 
+import argparse
 import csv
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -44,9 +44,12 @@ def write_table(destination: Path, collision: CollisionSettings, table: TableSet
             writer.writerow([f"{value:.10g}" for value in (collision.sqrt_s_gev, mass, *cross_sections)])
 
 
+def main() -> None:
+    """Remake the table, at the place given or where the software reads it."""
+    parser = argparse.ArgumentParser(description="Remake the cross-section table.")
+    parser.add_argument("destination", nargs="?", type=Path, default=TABLE_PATH, help="the shipped table by default")
+    write_table(parser.parse_args().destination, CollisionSettings(), TableSettings())
+
+
 if __name__ == "__main__":
-    write_table(
-        Path(sys.argv[1]) if len(sys.argv) > 1 else TABLE_PATH,
-        CollisionSettings(),
-        TableSettings(),
-    )
+    main()
