@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from models.settings import Settings
 
@@ -35,6 +35,13 @@ class ReportSettings(Settings):
     projection_luminosity_fb: float = Field(default=626.0, gt=0)
     """Luminosity [fb⁻¹] to which expected limits are projected for the comparison with the published ones."""
     formats: tuple[Literal["png", "pdf"], ...] = ("png", "pdf")
-    """File formats of every figure."""
+    """File formats of every figure; PNG is what the page shows."""
     png_dots_per_inch: int = Field(default=130, ge=50)
     """Resolution of PNG figures."""
+
+    @field_validator("formats")
+    @classmethod
+    def _page_has_its_figures(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
+        if "png" not in formats:
+            raise ValueError("must include png, which the page shows")
+        return formats
