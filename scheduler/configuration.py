@@ -29,7 +29,7 @@ from scheduler.report.settings import ReportSettings
 from scheduler.tasks import TaskSettings
 from simulation.configuration import SimulationConfig
 
-_SIMILAR: Final = 0.7
+_SIMILAR: Final = 0.6
 """Least similarity (difflib ratio) of an unknown key and the one that is suggested for it."""
 _PROFILES: Final = resources.files("scheduler").joinpath("profiles")
 

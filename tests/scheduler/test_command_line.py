@@ -53,7 +53,7 @@ def test_config_show_prints_what_can_be_read_back(tmp_path: Path) -> None:
         (["theory", "--mass", "20"], 2, "--mass: m_φ = 20 GeV is outside the range"),
         (["process", "--out", "r", "--config", "nothing-there.yml"], 2, "cannot be read"),
         (["process", "--out", "r", "--config", "inputs.yml"], 2, "'inputs.ntuples': there is no folder"),
-        (["run", "--out", "r", "--config", "demo", "--site", "tcp://127.0.0.1:9"], 1, "No Dask scheduler answers"),
+        (["run", "--out", "r", "--config", "hasty.yml", "--site", "tcp://127.0.0.1:9"], 1, "No Dask scheduler answers"),
         (["histogram", "--out", "r", "--config", "demo", "--unblind", " "], 2, "--unblind needs a reason"),
     ],
 )
@@ -61,6 +61,7 @@ def test_failures_are_one_sentence_with_their_exit_status(
     arguments: list[str], status: int, sentence: str, tmp_path: Path
 ) -> None:
     (tmp_path / "bad.yml").write_text("sead: 1")
+    (tmp_path / "hasty.yml").write_text("cluster: {connect_timeout_s: 1}")
     (tmp_path / "inputs.yml").write_text("inputs: {ntuples: nowhere}")
     shown = leptophile(*arguments, cwd=tmp_path)
     assert shown.returncode == status, shown.stderr
