@@ -2,7 +2,9 @@
 
 A simulation of limited size leaves many narrow bins empty, which says nothing about their expectation. A bin with
 fewer effective events than asked for is therefore given the mean density of the smallest interval around it that
-has them. Bins with enough events are exact sums.
+has them, as far as its own count agrees: an interval that reaches into a peak says nothing about a wide empty bin
+beside it. With that density's prediction μ as the mean of an exponential prior, k events give (k + 1)/(1 + 1/μ): close
+to μ where μ ≪ 1, as in narrow bins, and to k in wide ones. Bins with enough events are exact sums.
 """
 
 from typing import NamedTuple
@@ -67,9 +69,21 @@ def template_yields(
     if np.any(sparse):
         low, high = _widened(distribution, edges_gev[:-1][sparse], edges_gev[1:][sparse], minimum_effective, growth)
         share = (edges_gev[1:] - edges_gev[:-1])[sparse] / (high - low)
-        values[:, sparse] = share * _between(distribution.values, distribution.edges_gev, low, high)
-        errors[sparse] = share * np.sqrt(_between(distribution.variance[None], distribution.edges_gev, low, high)[0])
+        estimate = share * _between(distribution.values, distribution.edges_gev, low, high)
+        estimate_variance = share * _between(distribution.variance[None], distribution.edges_gev, low, high)[0]
+        scale = _agreement(values[0, sparse], estimate[0], estimate_variance)
+        values[:, sparse] = scale * estimate
+        errors[sparse] = scale * np.sqrt(share * estimate_variance)
     return Yields(values, errors, sparse)
+
+
+def _agreement(
+    counted: NDArray[np.float64], estimate: NDArray[np.float64], estimate_variance: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the factor on each bin's estimate that its own count asks for."""
+    event = np.divide(estimate_variance, estimate, out=np.ones_like(estimate), where=estimate > 0)
+    # (k + 1)/(1 + 1/μ) over μ, with both in units of the typical weight of an event
+    return (counted / event + 1.0) / (estimate / event + 1.0)
 
 
 def _widened(
