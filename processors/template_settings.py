@@ -11,7 +11,7 @@ class TemplateSettings(Settings):
 
     minimum_effective_events: float = Field(default=9.0, ge=0)
     """A bin whose simulated background has fewer effective events takes the density of a wider interval around it,
-    as far as its own count agrees;    nine of them know their mean to a third. Zero takes every bin as it is."""
+    as far as its own count agrees; nine of them know their mean to a third. Zero takes every bin as it is."""
     uniform_rate_ee_per_fb_gev: float | None = Field(default=None, ge=0)
     """Events per fb⁻¹ and GeV of the uniform component in `ee`, for processes that the simulation lacks.
 
