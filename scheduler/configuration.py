@@ -103,6 +103,8 @@ def load_configuration(source: str) -> AnalysisConfig:
             raise ConfigurationError(
                 f"Configuration '{source}' cannot be read ({error.strerror}): give {choices}."
             ) from error
+        except UnicodeDecodeError as error:
+            raise ConfigurationError(f"{source}: not text in UTF-8 (byte {error.start}).") from error
     return parse_configuration(text, source)
 
 

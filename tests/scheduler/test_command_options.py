@@ -43,3 +43,10 @@ def test_theory_table_shows_whole_names_and_numbers(masses, capsys):
 def test_configuration_in_json_is_json(capsys):
     assert run_command(["config", "show", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["seed"] == 1
+
+
+def test_configuration_that_is_not_text_is_wrong_use(tmp_path, capsys):
+    path = tmp_path / "picture.yml"
+    path.write_bytes(b"seed: 1 # \xff")
+    assert run_command(["config", "check", "--config", str(path)]) == 2
+    assert "picture.yml: not text in UTF-8 (byte 10)." in capsys.readouterr().err.replace("\n", "")
