@@ -31,7 +31,7 @@ analysis: $(READY)  ## Run the demo analysis on this machine, from simulated eve
 	@echo "Report: $(abspath $(OUT))/report/index.html"
 
 test: $(READY) lint  ## Lint, check types and run all tests.
-	$(BIN)/pytest --nbmake --durations=15
+	$(BIN)/pytest --durations=15
 
 lint: $(READY)  ## Check style and types.
 	$(BIN)/ruff check .
