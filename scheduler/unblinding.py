@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from scheduler.run_folder import RunFolder
 
 
+def check_reason(reason: str) -> None:
+    """Refuse an empty reason.
+
+    Raises
+    ------
+    UsageError
+        If there are no words in it.
+    """
+    if not reason.strip():
+        raise UsageError("--unblind needs a reason, such as the review that approved it.")
+
+
 def record_unblinding(run: RunFolder, reason: str, terminal: Terminal) -> Unblinding:
     """Record the unblinding of a run; one that is unblinded already keeps its first record.
 
@@ -33,11 +45,10 @@ def record_unblinding(run: RunFolder, reason: str, terminal: Terminal) -> Unblin
     UsageError
         If the reason is empty.
     """
+    check_reason(reason)
     existing = read_unblinding(run)
     if existing is not None:
         return existing
-    if not reason.strip():
-        raise UsageError("--unblind needs a reason, such as the review that approved it.")
     record = Unblinding(who=user(), reason=reason.strip(), when=datetime.now(UTC))
     write_json(run.unblinding, record.model_dump(mode="json"))
     terminal.say(f"Unblinded by {record.who}: {record.reason}")

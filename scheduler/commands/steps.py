@@ -40,13 +40,16 @@ def run_steps(
     out, config, site, json_output, unblind
         As the options of the same names say.
     """
-    from scheduler.steps.runner import bring_up_to_date
-    from scheduler.unblinding import record_unblinding
+    from scheduler.steps.runner import bring_up_to_date, check_ready
+    from scheduler.unblinding import check_reason, record_unblinding
 
     run = run_folder(out)
     analysis = configuration_for(config, run)
     terminal = Terminal(settings=analysis.progress)
     if unblind is not None:
+        check_reason(unblind)
+        # a command that is refused must not leave the run unblinded
+        check_ready(wanted, analysis, run, site=site)
         record_unblinding(run, unblind, terminal)
     try:
         done = bring_up_to_date(wanted, analysis, run, site=site, terminal=terminal, command=sys.argv)

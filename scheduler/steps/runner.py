@@ -87,6 +87,27 @@ def bring_up_to_date(
     return executed
 
 
+def check_ready(wanted: Sequence[str] | None, config: AnalysisConfig, run: RunFolder, *, site: str) -> None:
+    """Refuse what `bring_up_to_date` would refuse, before anything that cannot be taken back is done.
+
+    Parameters
+    ----------
+    wanted, config, run, site
+        As for `bring_up_to_date`.
+
+    Raises
+    ------
+    UsageError
+        If the site is of no known kind, or a step that a wanted one needs is not up to date.
+    """
+    check_site(site)
+    fingerprints: dict[str, str] = {}
+    for step in steps_of(config):
+        fingerprints[step.name] = fingerprint(step, config, run, fingerprints)
+        if wanted is not None and step.name in wanted:
+            _check_needs(step, config, run, fingerprints)
+
+
 def _check_needs(step: Step, config: AnalysisConfig, run: RunFolder, fingerprints: Mapping[str, str]) -> None:
     for needed in steps_of(config):
         if needed.name in step.needs and not is_done(needed, run, fingerprints[needed.name]):

@@ -70,6 +70,13 @@ def test_failures_are_one_sentence_with_their_exit_status(
     assert shown.stdout == ""
 
 
+def test_a_refused_command_does_not_unblind(tmp_path: Path) -> None:
+    shown = leptophile("histogram", "--out", "r", "--config", "demo", "--unblind", "review passed", cwd=tmp_path)
+    assert shown.returncode == 2
+    assert "'histogram' needs the step" in " ".join(shown.stderr.split())
+    assert not list(tmp_path.rglob("unblinding.json"))
+
+
 def test_debug_adds_the_traceback_wherever_it_stands(tmp_path: Path) -> None:
     shown = leptophile("run", "--debug", "--out", "r", cwd=tmp_path)
     assert shown.returncode == 2
