@@ -1,6 +1,7 @@
 # Everything runs in .venv, made from requirements.lock. Needed beforehand: Python 3.11, git, make.
 
-PYTHON ?= python3.11
+# some installations of Python 3.11 name it only python3
+PYTHON ?= $(or $(shell command -v python3.11 2>/dev/null),python3)
 OUT ?= runs/demo
 CONFIG ?= demo
 SITE ?= local
