@@ -36,6 +36,7 @@ def make_templates(rng: np.random.Generator) -> MassPointTemplates:
 
     def template(nominal: np.ndarray, relative_statistics: float) -> Template:
         changes = {source: 0.03 * rng.normal(size=n_bins) for source in SOURCES}
+        changes["tracking"] = np.full(n_bins, 4 * 0.0035)
         varied = {source: (nominal * (1 - change), nominal * (1 + change)) for source, change in changes.items()}
         return Template(nominal, relative_statistics * nominal, varied)
 

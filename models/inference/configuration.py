@@ -10,11 +10,6 @@ class SystematicsSettings(Settings):
 
     luminosity_relative: float = Field(default=0.014, gt=0, lt=1)
     """Relative uncertainty of the integrated luminosity (arXiv:2207.07476)."""
-    tracking_relative_per_track: float = Field(default=0.0035, ge=0, lt=0.1)
-    """Relative uncertainty of the tracking efficiency of one track (arXiv:2207.07476); fully correlated between
-    tracks. Used where the templates bring no `tracking` variation of their own."""
-    n_tracks: int = Field(default=4, ge=1)
-    """Good tracks of a selected event."""
     classifier_efficiency_relative: float = Field(default=0.05, ge=0, lt=1)
     """Relative uncertainty of the efficiency of the classifier selection for signal. An assumption: it stands
     for a data/MC comparison in a signal-like control sample, which the scan does not make."""

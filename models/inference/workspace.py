@@ -6,8 +6,7 @@ One channel; samples are the signal, every background and the uniform component.
 parameter                  modifier                    applies to
 =========================  ==========================  ==================================================
 lumi                       lumi                        signal, backgrounds
-tracking                   normsys (+ histosys)        signal, backgrounds
-each template variation    normsys + histosys          the samples that have it, fully correlated
+each template variation    normsys (+ histosys)        the samples that have it, fully correlated
 scale_factor_<process>     normsys                     that background
 classifier_efficiency      normsys                     signal
 mc_statistics              staterror, one per bin      all backgrounds together
@@ -36,7 +35,6 @@ BLINDED_MEASUREMENT: Final = "blinded_asimov"
 """Measurement name of a workspace whose observations are the expected background."""
 OBSERVED_MEASUREMENT: Final = "observed"
 UNIFORM_SAMPLE: Final = "uniform"
-TRACKING: Final = "tracking"
 _SCHEMA_VERSION: Final = "1.0.0"
 
 Modifier = dict[str, Any]
@@ -184,9 +182,6 @@ def _background_sample(
 def _simulation_modifiers(template: Template, systematics: SystematicsSettings, statistics: str) -> list[Modifier]:
     """Return the modifiers that signal and backgrounds share."""
     modifiers: list[Modifier] = [{"name": "lumi", "type": "lumi", "data": None}]
-    if TRACKING not in template.variations:
-        relative = systematics.tracking_relative_per_track * systematics.n_tracks
-        modifiers.append(_normsys(TRACKING, relative, systematics))
     for source in template.variations:
         split = split_variation(template, source, systematics)
         low, high = split.yield_ratios

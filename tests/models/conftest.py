@@ -9,6 +9,8 @@ from models.search import Process, Search
 from models.templates import MassPointTemplates, Template
 
 SOURCES = ("momentum_scale", "identification_muon")
+TRACKING = 4 * 0.0035
+"""Of four tracks together; it moves the yield and not the shape."""
 SIDE_BIN_EVENTS = (10.0, 30.0)
 INNER_BIN_EVENTS = 0.6
 
@@ -34,6 +36,7 @@ def make_templates() -> Callable[..., MassPointTemplates]:
 
         def template(nominal: np.ndarray, relative: float) -> Template:
             changes = {source: variation * rng.normal(size=n_bins) for source in SOURCES}
+            changes["tracking"] = np.full(n_bins, TRACKING)
             varied = {source: (nominal * (1 - d), nominal * (1 + d)) for source, d in changes.items()}
             return Template(nominal, relative * nominal, varied)
 
