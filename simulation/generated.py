@@ -126,6 +126,10 @@ class GeneratedEvents:
         columns: dict[str, Any] = dict(_columns(momentum, vertex))
         return replace(self, **columns)
 
+    def reweighted(self, factor: NDArray[np.float64]) -> GeneratedEvents:
+        """Return the events with their weights multiplied by `factor`, shape (n_events,)."""
+        return replace(self, weight=self.weight * factor)
+
     def append(self, event: NDArray[np.int64], particles: Particles, *, mothers_decay: bool = True) -> GeneratedEvents:
         """Return the events with more particles at the end of each.
 
