@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from models.search import BACKGROUNDS, Channel, Process
 from models.settings import Settings
 from simulation.detector.configuration import DetectorConfig
+from simulation.importance import NATURAL, ImportanceSampling
 
 
 class BeamConfig(Settings):
@@ -222,12 +223,18 @@ class ProductionConfig(Settings):
     """The same for Bhabha and μ⁺μ⁻ events, of which few pass the skim."""
     data_luminosity_per_file_fb: PositiveFloat = 0.02
     """Luminosity of one file of pseudo-data."""
+    importance: dict[Process, ImportanceSampling] = Field(default={})
+    """Importance sampling of each process; natural if not listed."""
     batch_events: PositiveInt = 20_000
     """Events that are in memory before the skim."""
     first_run: NonNegativeInt = 1
     """Run number of the first file; every file of a production has a run number of its own."""
     experiment: NonNegativeInt = 0
     """Experiment number, 0 for simulation (Belle's convention)."""
+
+    def importance_of(self, process: Process) -> ImportanceSampling:
+        """Return the importance sampling of a process."""
+        return self.importance.get(process, NATURAL)
 
     @model_validator(mode="after")
     def _backgrounds_are_named(self) -> ProductionConfig:

@@ -1,0 +1,179 @@
+"""Importance sampling: rare choices that decide whether an event is selected are made on purpose and carry weights.
+
+Several independent rare choices of an event, such as its photons' conversions, succeed at least once with probability
+P = 1 − ∏(1 − p). Sampling "at least once" with another probability q and giving the event the weight P/q if so and
+(1 − P)/(1 − q) if not leaves every expectation what it was. With q = bP, all events in which it happens have the one
+weight 1/b: they are worth as much as b times more luminosity.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from models.compiled import compiled
+from models.settings import Settings
+from simulation.tau_decay_class import TauDecayClass
+
+BoolArray = NDArray[np.bool_]
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+class ImportanceSampling(Settings):
+    """How much more often than in nature the rare decisive paths of one process are sampled; the default is nature."""
+
+    pair_boost: float = Field(default=1.0, ge=1.0)
+    """Factor on the probability of a Dalitz decay, or of photon conversion, in events with too few tracks without."""
+    identification_boost: float = Field(default=1.0, ge=1.0)
+    """Factor on the probability that four tracks contain an identified e⁺e⁻ pair, and likewise μ⁺μ⁻: misidentified
+    hadrons, decays in flight, and leptons identified with little efficiency."""
+    forced_probability_max: float = Field(default=0.5, gt=0.0, lt=1.0)
+    """Largest probability that a boost gives a choice. What is not chosen, and may still be selected in another way,
+    has at most the weight 1/(1 − this); one half costs the other channel no more than it gives."""
+    tau_enrichment: dict[TauDecayClass, PositiveFloat] = Field(default={})
+    """Relative oversampling of classes of τ decay; 1 if not listed."""
+    low_multiplicity_enrichment: float = Field(default=1.0, ge=1.0)
+    """Oversampling of hadronic events with few charged particles."""
+    semileptonic_boost: float = Field(default=1.0, ge=1.0)
+    """Factor on the probability of semileptonic charm and bottom decays."""
+    repeats: PositiveInt = 1
+    """Times that each hadronic event goes through decays of neutral pions and the detector, turned by an azimuth."""
+
+
+NATURAL = ImportanceSampling()
+"""No importance sampling."""
+
+
+class Forced(NamedTuple):
+    """Rare choices that were made, and what they cost."""
+
+    chosen: BoolArray
+    """Which candidates were chosen, shape (n_candidates,)."""
+    weight: FloatArray
+    """Factor on each event's weight, shape (n_events,)."""
+
+
+def at_least_one_probability(probability: FloatArray, event: IntArray, n_events: int) -> FloatArray:
+    """Return the probability that at least one of the independent choices of each event is made, shape (n_events,).
+
+    Parameters
+    ----------
+    probability
+        Probability of each candidate, shape (n_candidates,).
+    event
+        Event of each candidate, in any order, same shape.
+    n_events
+        Number of events.
+
+    Examples
+    --------
+    >>> at_least_one_probability(np.array([0.5, 0.5, 0.1]), np.array([0, 0, 2]), 3).round(3).tolist()
+    [0.75, 0.0, 0.1]
+    """
+    with np.errstate(divide="ignore"):  # a certain choice
+        return np.asarray(0.0 - np.expm1(np.bincount(event, np.log1p(-probability), n_events)))
+
+
+def boosted_probability(probability: FloatArray, boost: float, maximum: float) -> FloatArray:
+    """Return the probability with which something is sampled: `boost` times its own up to `maximum`, never less.
+
+    >>> boosted_probability(np.array([0.0, 0.01, 0.1, 0.9, 1.0]), 10.0, 0.5).tolist()
+    [0.0, 0.1, 0.5, 0.9, 1.0]
+    """
+    return np.asarray(np.maximum(probability, np.minimum(boost * probability, maximum)))
+
+
+def choice_weight(happened: BoolArray, probability: FloatArray, sampled: FloatArray) -> FloatArray:
+    """Return the weight of each event in which something of some probability was sampled with another.
+
+    Parameters
+    ----------
+    happened
+        Whether it happened, shape (n_events,).
+    probability, sampled
+        Its own probability and the one it was sampled with, same shape.
+
+    Examples
+    --------
+    >>> choice_weight(np.array([True, False, False]), np.array([0.1, 0.1, 0.0]), np.array([0.2, 0.5, 0.0])).tolist()
+    [0.5, 1.8, 1.0]
+    """
+    natural = np.where(happened, probability, 1.0 - probability)
+    # Equal probabilities also where both are nothing: 0/0 is never needed, because it never happened.
+    return np.divide(
+        natural, np.where(happened, sampled, 1.0 - sampled), out=np.ones_like(natural), where=probability != sampled
+    )
+
+
+def force_at_least_one(
+    probability: FloatArray, event: IntArray, n_events: int, forced: FloatArray, rng: np.random.Generator
+) -> Forced:
+    """Make independent choices, but at least one of an event's with a probability other than its own.
+
+    Given that there is one, the choices made have exactly the distribution they would have in nature.
+
+    Parameters
+    ----------
+    probability
+        Probability of each candidate, shape (n_candidates,).
+    event
+        Event of each candidate, not decreasing, same shape.
+    n_events
+        Number of events.
+    forced
+        Probability of at least one to sample with, shape (n_events,); equal to `at_least_one_probability` for events
+        that are left to nature, whose weight is then exactly 1. Between 0 and 1, both excluded unless it is natural.
+    rng
+        Random stream.
+
+    Examples
+    --------
+    >>> probability, event = np.full(2, 0.01), np.zeros(2, dtype=np.int64)
+    >>> rng = np.random.default_rng(1)
+    >>> forced = force_at_least_one(probability, event, 1, np.array([0.5]), rng)
+    >>> forced.chosen.tolist(), forced.weight.round(3).tolist()
+    ([False, False], [1.96])
+    """
+    natural = at_least_one_probability(probability, event, n_events)
+    happens = rng.random(n_events) < forced
+    # Where the first success lies is uniform in the probability summed over candidates in their order.
+    first = np.where(happens, rng.random(n_events) * natural, np.inf)
+    chosen = _choose(probability, event, first, rng.random(len(probability)))
+    return Forced(chosen, choice_weight(happens, natural, forced))
+
+
+@compiled
+def _choose(probability: FloatArray, event: IntArray, first: FloatArray, uniform: FloatArray) -> BoolArray:
+    """Return the choices, the first of an event where the probability summed in order passes `first`."""
+    chosen = np.zeros(len(probability), dtype=np.bool_)
+    current = -1
+    found = False
+    none_yet = 1.0
+    summed = 0.0
+    last_possible = -1
+    for index in range(len(probability)):
+        if event[index] != current:
+            # Rounding must not lose a success that was decided: the last candidate that can takes it.
+            if current >= 0 and not found and last_possible >= 0 and first[current] < np.inf:
+                chosen[last_possible] = True
+            current = event[index]
+            found, none_yet, summed, last_possible = False, 1.0, 0.0, -1
+        if first[current] == np.inf:
+            continue
+        if found:
+            chosen[index] = uniform[index] < probability[index]
+            continue
+        if probability[index] > 0.0:
+            last_possible = index
+        summed += none_yet * probability[index]
+        none_yet *= 1.0 - probability[index]
+        if first[current] < summed:
+            chosen[index] = True
+            found = True
+    if current >= 0 and not found and last_possible >= 0 and first[current] < np.inf:
+        chosen[last_possible] = True
+    return chosen
