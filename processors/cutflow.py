@@ -29,6 +29,8 @@ class CutCount(TypedDict):
     events: int
     weighted: float
     """Their summed generator weights."""
+    weighted2: float
+    """Their summed squared generator weights: (Σw)²/Σw² is the number of unweighted events worth as much."""
 
 
 Cutflow = dict[Cut, CutCount]
@@ -60,9 +62,9 @@ def count(weight: NDArray[np.float64]) -> CutCount:
     """Return the count of events with the given generator weights.
 
     >>> count(np.array([0.5, 1.0]))
-    {'events': 2, 'weighted': 1.5}
+    {'events': 2, 'weighted': 1.5, 'weighted2': 1.25}
     """
-    return CutCount(events=len(weight), weighted=float(weight.sum()))
+    return CutCount(events=len(weight), weighted=float(weight.sum()), weighted2=float(np.sum(weight**2)))
 
 
 def count_multiplicity(n_candidates: NDArray[np.int64]) -> dict[str, int]:

@@ -23,6 +23,7 @@ from processors.regions import SIGNAL_REGION, control_regions
 from processors.signal_files import load_signal_models
 from scheduler.configuration import AnalysisConfig
 from scheduler.limits_table import LargestExcess, LimitRow, read_limits
+from scheduler.report.effective_luminosity import EffectiveLuminosity, effective_luminosities
 from scheduler.report.spectra import Spectrum, merged_edges_gev, region_spectrum
 from scheduler.run_folder import RunFolder
 from scheduler.sample_catalogue import SampleCatalogue, read_catalogue
@@ -47,6 +48,8 @@ class ReportContents:
     """(search, region) → spectrum after scale factors, in bins of the report."""
     fit_spectra: Mapping[Search, Spectrum]
     """Signal region after scale factors, in display bins."""
+    effective_luminosities: tuple[EffectiveLuminosity, ...]
+    """Of every background's simulation, stage by stage."""
     limits: tuple[LimitRow, ...]
     largest_excess: LargestExcess | None
     """None while blinded."""
@@ -92,9 +95,10 @@ def read_contents(run: RunFolder, config: AnalysisConfig) -> ReportContents:
         blinded = region == SIGNAL_REGION and manifests[search].unblinding is None
         return region_spectrum(histograms[search], region, edges_gev, factors, blinded=blinded)
 
+    luminosity_fb = catalogue.luminosity_fb(config.inputs.luminosity_fb)
     return ReportContents(
         catalogue=catalogue,
-        luminosity_fb=catalogue.luminosity_fb(config.inputs.luminosity_fb),
+        luminosity_fb=luminosity_fb,
         summaries=summaries,
         evaluations=evaluations,
         thresholds=thresholds,
@@ -108,6 +112,7 @@ def read_contents(run: RunFolder, config: AnalysisConfig) -> ReportContents:
             for region in (*control_regions(search.channel), SIGNAL_REGION)
         },
         fit_spectra={s: spectrum(s, SIGNAL_REGION, display_edges_gev(s, config.scan)) for s in Search},
+        effective_luminosities=tuple(effective_luminosities(summaries, catalogue.samples, histograms, luminosity_fb)),
         limits=tuple(read_limits(run.limits_csv)),
         largest_excess=largest,
     )

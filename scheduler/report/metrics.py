@@ -11,6 +11,7 @@ from models.search import Channel, Process
 from models.settings import Settings
 from scheduler.limits_table import LimitRow
 from scheduler.report.contents import ReportContents
+from scheduler.report.effective_luminosity import EffectiveLuminosity
 
 
 class ChannelMetrics(Settings):
@@ -32,6 +33,8 @@ class RunMetrics(Settings):
     projection_luminosity_fb: float
     channels: dict[Channel, ChannelMetrics]
     scale_factors: dict[Process, float]
+    effective_luminosity_fb: dict[str, dict[Process, float | None]]
+    """`<search>/<cut or region>` → background → effective luminosity of its simulation, None without any event."""
     correct_candidates: dict[str, float]
     """`<search>/<signal sample>` → fraction of events whose kept candidate is the true one."""
 
@@ -77,6 +80,7 @@ def run_metrics(contents: ReportContents, published: PublishedLimits, projection
         projection_luminosity_fb=projection_luminosity_fb,
         channels=channels,
         scale_factors={process: factor.value for process, factor in contents.scale_factors.factors.items()},
+        effective_luminosity_fb=_by_stage(contents.effective_luminosities),
         correct_candidates={
             f"{search}/{name}": purity["true"] / purity["kept"]
             for name, summary in contents.summaries.items()
@@ -84,3 +88,10 @@ def run_metrics(contents: ReportContents, published: PublishedLimits, projection
             if contents.catalogue.samples[name].channel is search.channel and purity["kept"] > 0
         },
     )
+
+
+def _by_stage(values: Sequence[EffectiveLuminosity]) -> dict[str, dict[Process, float | None]]:
+    stages: dict[str, dict[Process, float | None]] = {}
+    for value in values:
+        stages.setdefault(f"{value.search}/{value.stage}", {})[value.process] = value.luminosity_fb
+    return stages

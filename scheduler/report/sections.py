@@ -280,6 +280,11 @@ class ReportWriter:
             for search in Search
         ]
         entries.append(tables.candidate_table(self.contents.summaries, self.contents.catalogue.samples, self.tables))
+        entries.append(
+            tables.effective_luminosity_table(
+                self.contents.effective_luminosities, self.contents.luminosity_fb, self.tables
+            )
+        )
         skipped = self.contents.catalogue.skipped
         said = f" {len(skipped)} unusable files were left out on request." if skipped else ""
         return Section(

@@ -13,6 +13,7 @@ from models.signal_shape import SignalModel
 from processors.cutflow import Cut, SampleSummary
 from processors.sample import SampleMetadata
 from scheduler.limits_table import COLUMNS, LimitRow
+from scheduler.report.effective_luminosity import EffectiveLuminosity
 from scheduler.report.page import TableEntry
 from scheduler.report.spectra import Spectrum
 
@@ -70,6 +71,16 @@ def cutflow_table(
         header += [label, f"{label} at L"]
     caption = f"Cutflow of the search {search}: events read, and normalised to {luminosity_fb:g} fb⁻¹ (signal: 1 fb)."
     return table(f"cutflow_{search}", caption, header, rows, folder)
+
+
+def effective_luminosity_table(values: Sequence[EffectiveLuminosity], luminosity_fb: float, folder: Path) -> TableEntry:
+    """Return events expected at the luminosity of the run and the effective luminosity of their simulation."""
+    rows: list[list[Cell]] = [
+        [str(v.search), str(v.process), v.stage.replace("_", " "), v.expected, v.luminosity_fb] for v in values
+    ]
+    header = ("search", "component", "after", f"events at {luminosity_fb:g} fb⁻¹", "effective luminosity [fb⁻¹]")
+    caption = "What the simulation of each background is worth, (Σw)²/Σw² over the cross-section; empty: no event left."
+    return table("effective_luminosity", caption, header, rows, folder)
 
 
 def candidate_table(

@@ -1,0 +1,119 @@
+"""How much luminosity the simulation of each background is worth, after each stage of the analysis.
+
+Weighted events are worth N = (Σw)²/Σw² unweighted ones. With a visible cross-section σ_vis = σ Σw(selected) / Σw(all) that
+makes an effective luminosity N / σ_vis. Importance sampling makes it larger than that of the generated events where it
+was aimed, and different from stage to stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from models.search import BACKGROUNDS, Process, Search
+from processors.cutflow import Cut, SampleSummary
+from processors.histograms import SearchHistograms, component
+from processors.regions import GENERAL_CONTROL_REGION, SIGNAL_REGION
+from processors.sample import SampleMetadata
+
+STAGES: Final = (Cut.FOUR_GOOD_TRACKS, Cut.LEPTON_PAIR, Cut.PHI_CANDIDATE)
+"""Requirements after which the effective luminosity is given, before those of the regions."""
+
+
+class EffectiveLuminosity(NamedTuple):
+    """What one background's simulation is worth at one stage of one search."""
+
+    search: Search
+    stage: str
+    """A requirement of the cutflow, or a region."""
+    process: Process
+    expected: float
+    """Events expected at the luminosity of the run."""
+    luminosity_fb: float | None
+    """Effective luminosity in fb⁻¹, None where no simulated event is left and nothing is known."""
+
+
+def effective_luminosity_fb(expected: float, variance: float, luminosity_fb: float) -> float | None:
+    """Return the luminosity at which unweighted events would have the given relative uncertainty.
+
+    Parameters
+    ----------
+    expected
+        Σw of weights normalised to `luminosity_fb`.
+    variance
+        Σw² of the same.
+    luminosity_fb
+        Luminosity of the normalisation, in fb⁻¹.
+
+    Examples
+    --------
+    A hundred events of weight 1/2 for 1 fb⁻¹ are worth 2 fb⁻¹:
+
+    >>> effective_luminosity_fb(50.0, 25.0, 1.0)
+    2.0
+    """
+    # N_eff / (expected / L) with N_eff = expected² / variance
+    return float(luminosity_fb * expected / variance) if variance > 0.0 else None
+
+
+def effective_luminosities(
+    summaries: Mapping[str, SampleSummary],
+    samples: Mapping[str, SampleMetadata],
+    histograms: Mapping[Search, SearchHistograms],
+    luminosity_fb: float,
+) -> list[EffectiveLuminosity]:
+    """Return the effective luminosity of every background at every stage of every search.
+
+    Parameters
+    ----------
+    summaries, samples
+        Sample name → counts of the selection, and metadata.
+    histograms
+        Of every search, for the regions.
+    luminosity_fb
+        That the histograms are normalised to.
+    """
+    return [
+        EffectiveLuminosity(
+            search, stage, process, expected, effective_luminosity_fb(expected, variance, luminosity_fb)
+        )
+        for search in Search
+        for process in BACKGROUNDS
+        for stage, expected, variance in (
+            *_cut_stages(process, search, summaries, samples, luminosity_fb),
+            *_region_stages(process, histograms[search]),
+        )
+    ]
+
+
+def _cut_stages(
+    process: Process,
+    search: Search,
+    summaries: Mapping[str, SampleSummary],
+    samples: Mapping[str, SampleMetadata],
+    luminosity_fb: float,
+) -> Iterator[tuple[str, float, float]]:
+    own = [name for name in summaries if samples[name].process is process]
+    for stage in STAGES:
+        parts = [_normalised(summaries[name], samples[name], search, stage, luminosity_fb) for name in own]
+        yield str(stage), sum(part[0] for part in parts), sum(part[1] for part in parts)
+
+
+def _normalised(
+    summary: SampleSummary, sample: SampleMetadata, search: Search, stage: Cut, luminosity_fb: float
+) -> tuple[float, float]:
+    """Return Σw and Σw² after a requirement, normalised to the luminosity."""
+    if sample.cross_section_fb is None or not sample.sum_weights:
+        return 0.0, 0.0
+    scale = sample.cross_section_fb * luminosity_fb / sample.sum_weights
+    counted = summary["cutflow"][search][stage]
+    return scale * counted["weighted"], scale**2 * counted["weighted2"]
+
+
+def _region_stages(process: Process, histograms: SearchHistograms) -> Iterator[tuple[str, float, float]]:
+    control = component(histograms.control, process, place={"region": GENERAL_CONTROL_REGION, "leading": sum})
+    signal = component(histograms.signal_region, process)
+    for region, contents in ((GENERAL_CONTROL_REGION, control), (SIGNAL_REGION, signal)):
+        yield region, float(np.sum(contents.value)), float(np.sum(contents.variance))

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from models.search import BACKGROUNDS, Process, Search
+from processors.cutflow import Cut, SampleSummary, count
+from processors.histograms import empty_histograms
+from processors.regions import SIGNAL_REGION
+from processors.sample import SampleMetadata
+from scheduler.report.effective_luminosity import effective_luminosities, effective_luminosity_fb
+
+
+def summary(weights):
+    """A selection that keeps the same weighted events at every cut of every search."""
+    cutflow = {search: {cut: count(weights) for cut in Cut} for search in Search}
+    return SampleSummary(
+        n_events=len(weights),
+        sum_weights=float(weights.sum()),
+        cutflow=cutflow,
+        candidate_multiplicity={},
+        purity={},
+        files={},
+    )
+
+
+def metadata(process, n_generated, cross_section_fb):
+    return SampleMetadata(
+        name=str(process),
+        process=process,
+        is_data=False,
+        cross_section_fb=cross_section_fb,
+        n_generated=n_generated,
+        sum_weights=float(n_generated),
+        sum_weights2=float(n_generated),
+        generator="test",
+    )
+
+
+@pytest.fixture
+def histograms():
+    edges = np.array([0.0, 0.1, 0.25])
+    filled = {search: empty_histograms(search, edges, edges) for search in Search}
+    filled[Search.EE].signal_region.fill(
+        process="tautau", variation="nominal", mass=np.array([0.05, 0.2]), weight=np.array([0.5, 0.5])
+    )
+    return filled
+
+
+def test_unweighted_events_are_worth_what_was_generated(histograms):
+    """Whatever the selection keeps: 1000 events of 10 fb are 100 fb⁻¹."""
+    samples = {"tautau": metadata(Process.TAUTAU, 1000, 10.0)}
+    values = effective_luminosities({"tautau": summary(np.ones(37))}, samples, histograms, 7.0)
+    found = {(v.search, v.stage): v for v in values if v.process is Process.TAUTAU}
+    pair = found[Search.EE, Cut.LEPTON_PAIR]
+    assert pair.luminosity_fb == pytest.approx(100.0, rel=1e-12)
+    assert pair.expected == pytest.approx(37 / 100.0 * 7.0)
+
+
+def test_events_sampled_on_purpose_are_worth_more(histograms):
+    """Sampled four times as often with a quarter of the weight."""
+    samples = {"tautau": metadata(Process.TAUTAU, 1000, 10.0)}
+    values = effective_luminosities({"tautau": summary(np.full(148, 0.25))}, samples, histograms, 7.0)
+    found = {(v.search, v.stage): v for v in values if v.process is Process.TAUTAU}
+    assert found[Search.MUMU, Cut.FOUR_GOOD_TRACKS].luminosity_fb == pytest.approx(400.0)
+    assert found[Search.MUMU, Cut.FOUR_GOOD_TRACKS].expected == pytest.approx(37 / 100.0 * 7.0)
+
+
+def test_regions_come_from_the_histograms(histograms):
+    samples = {"tautau": metadata(Process.TAUTAU, 1000, 10.0)}
+    values = effective_luminosities({"tautau": summary(np.ones(1))}, samples, histograms, 7.0)
+    found = {(v.search, v.stage): v for v in values if v.process is Process.TAUTAU}
+    # Two events of weight 1/2 at 7 fb⁻¹: two unweighted events at 14 fb⁻¹.
+    assert found[Search.EE, SIGNAL_REGION].expected == pytest.approx(1.0)
+    assert found[Search.EE, SIGNAL_REGION].luminosity_fb == pytest.approx(14.0)
+
+
+def test_nothing_left_is_said(histograms):
+    values = effective_luminosities({}, {}, histograms, 7.0)
+    assert {v.process for v in values} == set(BACKGROUNDS)
+    assert all(v.luminosity_fb is None for v in values if v.process is Process.QQBAR)
+    assert effective_luminosity_fb(0.0, 0.0, 1.0) is None
