@@ -140,10 +140,29 @@ def force_at_least_one(
     """
     natural = at_least_one_probability(probability, event, n_events)
     happens = rng.random(n_events) < forced
-    # Where the first success lies is uniform in the probability summed over candidates in their order.
-    first = np.where(happens, rng.random(n_events) * natural, np.inf)
-    chosen = _choose(probability, event, first, rng.random(len(probability)))
+    chosen = choose_given(happens, probability, event, natural, rng)
     return Forced(chosen, choice_weight(happens, natural, forced))
+
+
+def choose_given(
+    happens: BoolArray, probability: FloatArray, event: IntArray, natural: FloatArray, rng: np.random.Generator
+) -> BoolArray:
+    """Make independent choices of which it is known whether there is at least one, shape (n_candidates,).
+
+    Parameters
+    ----------
+    happens
+        Whether at least one is made, shape (n_events,).
+    probability, event
+        As in `force_at_least_one`.
+    natural
+        `at_least_one_probability`, shape (n_events,).
+    rng
+        Random stream.
+    """
+    # Where the first success lies is uniform in its probability summed over candidates in their order.
+    first = np.where(happens, rng.random(len(happens)) * natural, np.inf)
+    return _choose(probability, event, first, rng.random(len(probability)))
 
 
 @compiled

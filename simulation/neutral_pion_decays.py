@@ -15,18 +15,33 @@ from numpy.typing import NDArray
 from models.constants import ELECTRON_MASS_GEV, NEUTRAL_PION_MASS_GEV
 from models.kinematics import boost_from_rest_frame, boost_to_rest_frame, mass_of, unit_vector
 from simulation.configuration import NeutralPionDecayConfig
-from simulation.detector.species import ELECTRON, PHOTON
+from simulation.detector.species import CHARGED_SPECIES, ELECTRON, PHOTON, is_one_of
 from simulation.generated import FINAL_STATE, GeneratedEvents, Particles
+from simulation.importance import (
+    NATURAL,
+    Forced,
+    ImportanceSampling,
+    at_least_one_probability,
+    boosted_probability,
+    force_at_least_one,
+)
 from simulation.virtual_photon import pair_lepton
 
 FloatArray = NDArray[np.float64]
 NEUTRAL_PION: Final = 111
+_TRACKS_NEEDED: Final = 4
 
 
 def decay_neutral_pions(
-    events: GeneratedEvents, config: NeutralPionDecayConfig, rng: np.random.Generator
+    events: GeneratedEvents,
+    config: NeutralPionDecayConfig,
+    rng: np.random.Generator,
+    importance: ImportanceSampling = NATURAL,
 ) -> GeneratedEvents:
     """Decay every neutral pion that has not decayed, where it was made.
+
+    In events with fewer than four stable charged particles, at least one Dalitz decay is made more often than in nature
+    and the event carries the weight for it.
 
     Parameters
     ----------
@@ -36,6 +51,8 @@ def decay_neutral_pions(
         Dalitz fraction and form factor.
     rng
         Random stream.
+    importance
+        How much more often.
 
     Returns
     -------
@@ -43,7 +60,7 @@ def decay_neutral_pions(
     """
     rows = np.flatnonzero((events.pdg == NEUTRAL_PION) & (events.status == FINAL_STATE))
     pion = events.momentum[rows]
-    dalitz = rng.uniform(size=len(rows)) < config.dalitz_fraction
+    dalitz, weight = _choose_dalitz(events, rows, config, rng, importance)
     pair_mass = np.zeros(len(rows))
     pair_mass[dalitz] = sample_dalitz_pair_mass(int(np.count_nonzero(dalitz)), config, rng)
 
@@ -61,7 +78,7 @@ def decay_neutral_pions(
     pairs, n_pairs = rows[dalitz], int(np.count_nonzero(dalitz))
     mother = np.concatenate([rows, rows[~dalitz], pairs, pairs])
     codes = np.repeat([PHOTON, PHOTON, ELECTRON, -ELECTRON], [len(rows), len(rows) - n_pairs, n_pairs, n_pairs])
-    return events.append(
+    return events.reweighted(weight).append(
         events.event_index[mother],
         Particles(
             pdg=codes.astype(np.int32),
@@ -71,6 +88,22 @@ def decay_neutral_pions(
             vertex=np.concatenate([vertex, vertex[~dalitz], vertex[dalitz], vertex[dalitz]]),
         ),
     )
+
+
+def _choose_dalitz(
+    events: GeneratedEvents,
+    rows: NDArray[np.int64],
+    config: NeutralPionDecayConfig,
+    rng: np.random.Generator,
+    importance: ImportanceSampling,
+) -> Forced:
+    """Return which of the pions in `rows` have a Dalitz decay, and the weights of the events."""
+    probability, event = np.full(len(rows), config.dalitz_fraction), events.event_index[rows]
+    natural = at_least_one_probability(probability, event, events.n_events)
+    charged = is_one_of(events.pdg, CHARGED_SPECIES) & (events.status == FINAL_STATE)
+    too_few = np.bincount(events.event_index[charged], minlength=events.n_events) < _TRACKS_NEEDED
+    forced = boosted_probability(natural, importance.pair_boost, importance.forced_probability_max)
+    return force_at_least_one(probability, event, events.n_events, np.where(too_few, forced, natural), rng)
 
 
 def sample_dalitz_pair_mass(n: int, config: NeutralPionDecayConfig, rng: np.random.Generator) -> FloatArray:

@@ -18,7 +18,7 @@ def may_pass_skim(events: GeneratedEvents, config: SkimConfig) -> BoolArray:
     Conversion only adds charged particles: two at most for each photon with the least transverse momentum, at whatever
     angle, because the pair need not fly exactly along the photon.
     """
-    n_charged = _per_event(events, _charged_in_acceptance(events, config))
+    n_charged = charged_in_acceptance(events, config)
     photons = is_one_of(events.pdg, (PHOTON,)) & (events.status == FINAL_STATE)
     photons &= np.hypot(events.px, events.py) > config.pt_min_gev
     most = n_charged + 2 * _per_event(events, photons)
@@ -30,16 +30,17 @@ def passes_skim(events: GeneratedEvents, config: SkimConfig) -> BoolArray:
 
     Photons must have been converted before.
     """
-    n_charged = _per_event(events, _charged_in_acceptance(events, config))
+    n_charged = charged_in_acceptance(events, config)
     return np.asarray((n_charged >= config.n_charged_min) & (n_charged <= config.n_charged_max))
 
 
-def _charged_in_acceptance(events: GeneratedEvents, config: SkimConfig) -> BoolArray:
+def charged_in_acceptance(events: GeneratedEvents, config: SkimConfig) -> NDArray[np.int64]:
+    """Return the number of stable charged particles in the acceptance of each laboratory event, shape (n_events,)."""
     transverse = np.hypot(events.px, events.py)
     polar = np.arctan2(transverse, events.pz)
     low, high = np.deg2rad(config.polar_range_deg)
     inside = (polar > low) & (polar < high) & (transverse > config.pt_min_gev)
-    return np.asarray(inside & is_one_of(events.pdg, CHARGED_SPECIES) & (events.status == FINAL_STATE))
+    return _per_event(events, inside & is_one_of(events.pdg, CHARGED_SPECIES) & (events.status == FINAL_STATE))
 
 
 def _per_event(events: GeneratedEvents, particles: BoolArray) -> NDArray[np.int64]:

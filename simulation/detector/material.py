@@ -9,10 +9,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from models.constants import ELECTRON_MASS_GEV
 from models.kinematics import rotate_z_to
+from simulation.configuration import SkimConfig
 from simulation.detector.configuration import MaterialConfig
 from simulation.detector.propagation import flight_to_cylinder
 from simulation.detector.species import ELECTRON, PHOTON
 from simulation.generated import FINAL_STATE, GeneratedEvents, Particles
+from simulation.importance import (
+    NATURAL,
+    Forced,
+    ImportanceSampling,
+    at_least_one_probability,
+    boosted_probability,
+    force_at_least_one,
+)
+from simulation.skim import charged_in_acceptance
 
 FloatArray = NDArray[np.float64]
 
@@ -90,11 +100,19 @@ def covered_z(radius_mm: FloatArray, material: MaterialConfig) -> tuple[FloatArr
     return radius_mm / np.tan(backward), radius_mm / np.tan(forward)
 
 
-def convert_photons(events: GeneratedEvents, rng: np.random.Generator, material: MaterialConfig) -> GeneratedEvents:
+def convert_photons(
+    events: GeneratedEvents,
+    rng: np.random.Generator,
+    material: MaterialConfig,
+    importance: ImportanceSampling = NATURAL,
+    skim: SkimConfig | None = None,
+) -> GeneratedEvents:
     """Turn photons into e⁺e⁻ pairs in the material around the beam.
 
     A stable photon converts in a layer of thickness t with probability 1 − exp(−7t/9); its status becomes that of a
-    decayed particle and the pair is added to its event, at the crossing point.
+    decayed particle and the pair is added to its event, at the crossing point. In events with too few charged particles
+    in the acceptance, at least one conversion of a photon hard enough to supply what is missing is made more often
+    than in nature, and the event carries the weight for it.
 
     Parameters
     ----------
@@ -104,6 +122,10 @@ def convert_photons(events: GeneratedEvents, rng: np.random.Generator, material:
         Source of random numbers.
     material
         Layers.
+    importance
+        How much more often.
+    skim
+        Acceptance and number of charged particles that an event needs; the default if not given.
 
     Returns
     -------
@@ -117,14 +139,45 @@ def convert_photons(events: GeneratedEvents, rng: np.random.Generator, material:
     direction = events.momentum[photon, :3] / energy[:, None]
     distance, thickness = crossings(origin, direction, material)
     depth = np.cumsum(CONVERSION_PER_RADIATION_LENGTH * thickness, axis=1)
-    behind = depth >= rng.exponential(size=len(photon))[:, None]
-    converted = np.flatnonzero(behind[:, -1])
-    flight = distance[converted, np.argmax(behind[converted], axis=1)]
+    probability = -np.expm1(-depth[:, -1])
+    chosen, weight = _choose_conversions(events, photon, probability, rng, importance, skim or SkimConfig())
+    converted = np.flatnonzero(chosen)
+    # An exponential depth that is known to lie inside the material.
+    reached = -np.log1p(-rng.random(len(converted)) * probability[converted])
+    flight = distance[converted, np.argmax(depth[converted] > reached[:, None], axis=1)]
     vertex = np.column_stack(
         [origin[converted] + flight[:, None] * direction[converted], events.vt[photon[converted]] + flight]
     )
     pairs = _pairs(photon[converted], energy[converted], direction[converted], vertex, rng)
-    return events.append(events.event_index[pairs.mother], pairs)
+    return events.reweighted(weight).append(events.event_index[pairs.mother], pairs)
+
+
+def _choose_conversions(
+    events: GeneratedEvents,
+    photon: NDArray[np.int64],
+    probability: FloatArray,
+    rng: np.random.Generator,
+    importance: ImportanceSampling,
+    skim: SkimConfig,
+) -> Forced:
+    """Return which of the photons, given by their rows, convert, and the weights of the events."""
+    event = events.event_index[photon]
+    chosen = rng.random(len(photon)) < probability
+    if importance.pair_boost == 1.0:
+        return Forced(chosen, np.ones(events.n_events))
+    missing = skim.n_charged_min - charged_in_acceptance(events, skim)
+    # Without any charged particle even two conversions are no event with τ decays or hadrons of interest.
+    forcible = (missing > 0) & (missing < skim.n_charged_min)
+    # One pair gives at most two tracks, which share the photon's transverse momentum.
+    least_pt = skim.pt_min_gev * np.minimum(missing, 2)
+    transverse = np.hypot(events.px[photon], events.py[photon])
+    candidate = np.flatnonzero(forcible[event] & (transverse > least_pt[event]))
+    natural = at_least_one_probability(probability[candidate], event[candidate], events.n_events)
+    forced = boosted_probability(natural, importance.pair_boost, importance.forced_probability_max)
+    chosen[candidate], weight = force_at_least_one(
+        probability[candidate], event[candidate], events.n_events, forced, rng
+    )
+    return Forced(chosen, weight)
 
 
 def _pairs(
