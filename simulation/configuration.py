@@ -76,9 +76,44 @@ class ContinuumConfig(Settings):
     """Smallest mass of the quark pair after initial-state radiation."""
 
 
+class BLibraryConfig(Settings):
+    """The libraries of B decays that B pairs are made from, one for Monte Carlo, one for pseudo-data."""
+
+    n_decays: PositiveInt = 60_000
+    """Decays that Pythia makes for a library."""
+    decays_per_task: PositiveInt = 30_000
+    """Decays that one task makes."""
+    kept_fraction: tuple[PositiveFloat, ...] = (1.0, 1.0, 1.0, 1.0, 0.6, 0.6, 0.2, 0.2, 0.1)
+    """Fraction of the decays with 0, 1, 2, … charged particles that is kept, the last for all with more: four tracks
+    come from decays with few."""
+
+    @model_validator(mode="after")
+    def _fractions_are_fractions(self) -> BLibraryConfig:
+        if not self.kept_fraction or max(self.kept_fraction) > 1.0:
+            raise ValueError("kept_fraction needs numbers in (0, 1], at least one")
+        return self
+
+
+class MultiplicitySettings(Settings):
+    """Chance of a hadronic event to have exactly four good tracks, as far as it steers importance sampling."""
+
+    track_efficiency: float = Field(default=0.8, gt=0.0, lt=1.0)
+    """Probability that a charged particle is a good track: 91 % solid angle, slow tracks, reconstruction (estimate)."""
+    pair_fraction: float = Field(default=0.02, gt=0.0, lt=1.0)
+    """Probability of a conversion or Dalitz decay that adds two tracks (estimate)."""
+
+
 class UpsilonConfig(Settings):
     """e⁺e⁻ → Υ(4S) → BB̄."""
 
+    library: BLibraryConfig = BLibraryConfig()
+    multiplicity: MultiplicitySettings = MultiplicitySettings()
+    mixing_x: PositiveFloat = 0.769
+    """Δm/Γ of the neutral B (PDG 2024)."""
+    charged_ctau_mm: PositiveFloat = 0.4911
+    """Lifetime of B⁺ times c (PDG 2024)."""
+    neutral_ctau_mm: PositiveFloat = 0.4551
+    """Lifetime of B⁰ times c (PDG 2024)."""
     charged_fraction: float = Field(default=0.514, ge=0.0, le=1.0)
     """Fraction of B⁺B⁻ (PDG 2024)."""
     charged_mass_gev: PositiveFloat = 5.27941

@@ -27,6 +27,8 @@ COMMON_SETTINGS: Final = (
     # What lives longer than a metre in its rest frame meets the detector first: π±, K±, K_L, μ.
     "ParticleDecays:limitTau0 = on",
     "ParticleDecays:tau0Max = 1000.",
+    # Neutral pions decay in array code (simulation.neutral_pion_decays), whatever they come from.
+    "111:mayDecay = off",
     f"15:m0 = {TAU_MASS_GEV}",
     "Random:setSeed = on",
 )
@@ -35,6 +37,10 @@ _HARDEST_STATUS: Final = 80
 _HEAVIEST_PARTON: Final = 100
 """PDG codes below this are partons, leptons, bosons and Pythia's own bookkeeping lines; hadrons lie above."""
 _OUTGOING_STATUS: Final = 23
+_HEAVIEST_QUARK: Final = 8
+_GLUON: Final = 21
+_LIGHTEST_DIQUARK: Final = 1000
+_HEAVIEST_DIQUARK: Final = 6000
 
 
 class PythiaError(LeptophileError):
@@ -99,7 +105,8 @@ def event_batches(pythia: pythia8mc.Pythia, n: int, batch: int, purpose: str) ->
 def events_from_records(records: ak.Array) -> GeneratedEvents:
     """Return Pythia's event records, as `nextBatch` gives them, as generated events.
 
-    Hadrons that come out of a string have no mother here, because partons are left out.
+    Partons are left out. What comes out of a string has the hadron as its mother that decayed to the string's partons,
+    and none if there is no such hadron.
     """
     record_counts = ak.to_numpy(ak.num(records)).astype(np.int64)
     flat = ak.flatten(records)
@@ -108,13 +115,13 @@ def events_from_records(records: ak.Array) -> GeneratedEvents:
     absolute = np.abs(status)
     hadron = np.abs(pdg) > _HEAVIEST_PARTON
     kept = (status > 0) | (absolute > _HARDEST_STATUS) | ((absolute == _OUTGOING_STATUS) & hadron)
-    kept &= absolute > 0
+    kept &= (absolute > 0) & ~_is_parton(pdg)
 
     record = np.repeat(np.arange(len(record_counts)), record_counts)
     first_row = np.cumsum(record_counts) - record_counts
     position = np.cumsum(kept) - 1
     counts = np.bincount(record[kept], minlength=len(record_counts))
-    mother_row = (ak.to_numpy(flat.mother1) + first_row[record])[kept]
+    mother_row = _kept_ancestor(ak.to_numpy(flat.mother1) + first_row[record], kept)
     has_mother = kept[mother_row]
     mother = np.where(has_mother, position[mother_row] - np.repeat(np.cumsum(counts) - counts, counts), -1)
     return GeneratedEvents.from_particles(
@@ -128,6 +135,25 @@ def events_from_records(records: ak.Array) -> GeneratedEvents:
             vertex=_four_vectors(flat.vProd)[kept],
         ),
     )
+
+
+def _is_parton(pdg: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Return which PDG codes are quarks, gluons or diquarks."""
+    absolute = np.abs(pdg)
+    diquark = (absolute > _LIGHTEST_DIQUARK) & (absolute < _HEAVIEST_DIQUARK) & (absolute // 10 % 10 == 0)
+    return np.asarray((absolute <= _HEAVIEST_QUARK) | (absolute == _GLUON) | diquark)
+
+
+def _kept_ancestor(mother: NDArray[np.int64], kept: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the row of the nearest ancestor that is kept, for each particle that is; a first row if there is none."""
+    row = mother[kept]
+    pending = np.flatnonzero(~kept[row])
+    while len(pending):
+        above = mother[row[pending]]
+        moved = above != row[pending]
+        row[pending] = above
+        pending = pending[moved & ~kept[above]]
+    return row
 
 
 def _four_vectors(records: ak.Array) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -74,7 +74,12 @@ class HardProcessSource(pythia8mc.LHAup):  # type: ignore[misc]  # Pythia's exte
 
 
 def continued_events(
-    processes: HardProcesses, batch: int, sqrt_s_gev: float, rng: np.random.Generator, purpose: str
+    processes: HardProcesses,
+    batch: int,
+    sqrt_s_gev: float,
+    rng: np.random.Generator,
+    purpose: str,
+    settings: Sequence[str] = (),
 ) -> Iterator[GeneratedEvents]:
     """Yield batches of the events that Pythia makes of hard processes by hadronisation and decays, one for each.
 
@@ -90,6 +95,8 @@ def continued_events(
         Random stream that Pythia's seed is taken from.
     purpose
         What is generated, for the message of a failure.
+    settings
+        Further lines as Pythia reads them.
 
     Raises
     ------
@@ -98,5 +105,5 @@ def continued_events(
     """
     # Pythia keeps no reference to the Python side of the source: it has to live as long as this generator.
     source = HardProcessSource(processes, sqrt_s_gev)
-    pythia = start_pythia(HARD_PROCESS_SETTINGS, pythia_seed(rng), purpose, lha_up=source)
+    pythia = start_pythia((*HARD_PROCESS_SETTINGS, *settings), pythia_seed(rng), purpose, lha_up=source)
     yield from event_batches(pythia, len(processes.pdg), batch, purpose)
