@@ -8,13 +8,14 @@ weight 1/b: they are worth as much as b times more luminosity.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from models.compiled import compiled
+from models.search import Channel
 from models.settings import Settings
 from simulation.tau_decay_class import TauDecayClass
 
@@ -28,9 +29,9 @@ class ImportanceSampling(Settings):
 
     pair_boost: float = Field(default=1.0, ge=1.0)
     """Factor on the probability of a Dalitz decay, or of photon conversion, in events with too few tracks without."""
-    identification_boost: float = Field(default=1.0, ge=1.0)
-    """Factor on the probability that four tracks contain an identified e⁺e⁻ pair, and likewise μ⁺μ⁻: misidentified
-    hadrons, decays in flight, and leptons identified with little efficiency."""
+    identification_boost: dict[Channel, Annotated[float, Field(ge=1.0)]] = Field(default={})
+    """Factor on the probability that four tracks contain an identified pair of each flavour: misidentified hadrons,
+    decays in flight, and leptons identified with little efficiency; 1 if not listed."""
     forced_probability_max: float = Field(default=0.5, gt=0.0, lt=1.0)
     """Largest probability that a boost gives a choice. What is not chosen, and may still be selected in another way,
     has at most the weight 1/(1 − this); one half costs the other channel no more than it gives."""

@@ -73,7 +73,7 @@ class DetectedEvents:
     photons: Photons
     neutral_pions: NeutralPions
     generated: GeneratedEvents
-    """The events with the particles that the material added."""
+    """The events with the particles that the material added; their weights include those of identification."""
 
     def columns(self, *, truth: bool = True) -> dict[str, NDArray[Any]]:
         """Return the ntuple's collections: counters of shape (n_events,), branches flat, in the types of the ntuple.

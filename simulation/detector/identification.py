@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri
 
+from models.search import Channel
 from simulation.detector.configuration import IdentificationConfig, LikelihoodRatio
+from simulation.detector.lepton_pairs import force_lepton_pairs
 from simulation.detector.species import (
     CHARGED_SPECIES,
     KAON,
@@ -19,8 +21,12 @@ from simulation.detector.species import (
     mass_gev,
     species_index,
 )
+from simulation.importance import NATURAL, Forced, ImportanceSampling
 
+BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
+
+NO_FOUR_TRACKS: Final = np.empty((0, 2, 2), dtype=np.int64)
 
 
 class Identification(NamedTuple):
@@ -31,6 +37,14 @@ class Identification(NamedTuple):
     muon_quality: FloatArray
     """1 where the track can reach the muon detector, else 0."""
     kaon_pion_id: FloatArray
+
+
+class Identified(NamedTuple):
+    """Identification of tracks, and the weights for lepton pairs that were made on purpose."""
+
+    ratios: Identification
+    weight: FloatArray
+    """Factor on the weight of each event of four tracks, shape (n_events,)."""
 
 
 def pass_probability(
@@ -54,21 +68,35 @@ def pass_probability(
 
 
 def draw_likelihood_ratio(
-    probability: FloatArray, *, cut: float, spread: float, rng: np.random.Generator
+    probability: FloatArray, passes: BoolArray, *, cut: float, spread: float, rng: np.random.Generator
 ) -> FloatArray:
-    """Return likelihood ratios that exceed `cut` with the given probabilities.
+    """Return likelihood ratios of tracks of which it is known whether they exceed `cut`.
 
     The log-likelihood difference is Gaussian, as the sum of many detectors' contributions is about; its mean is where
-    the working point cuts off the wanted fraction.
+    the working point cuts off the wanted fraction, so that its part on one side of the cut is a truncated Gaussian.
+
+    Parameters
+    ----------
+    probability
+        Probability of each track to pass, shape (n,).
+    passes
+        Whether it does, shape (n,).
+    cut, spread
+        Working point and width of the log-likelihood difference.
+    rng
+        Source of random numbers.
 
     Examples
     --------
-    >>> rng = np.random.default_rng(1)
-    >>> score = draw_likelihood_ratio(np.full(10000, 0.92), cut=0.9, spread=3.0, rng=rng)
-    >>> round(float(np.mean(score > 0.9)), 2)
-    0.92
+    >>> passes = np.array([True, False])
+    >>> score = draw_likelihood_ratio(np.full(2, 0.9), passes, cut=0.9, spread=3.0, rng=np.random.default_rng(1))
+    >>> (score > 0.9).tolist()
+    [True, False]
     """
-    return np.asarray(expit(logit(cut) + spread * (ndtri(probability) + rng.standard_normal(len(probability)))))
+    share = 1.0 - rng.random(len(probability))
+    tail = ndtri(np.where(passes, probability, 1.0 - probability) * share)
+    distance = np.where(passes, -tail, tail) + ndtri(probability)
+    return np.asarray(expit(logit(cut) + spread * distance))
 
 
 def decay_in_flight_probability(
@@ -86,16 +114,46 @@ def decay_in_flight_probability(
     return -np.expm1(-path * mass_over_ctau[species] / momentum_gev)
 
 
+class _MuonResponse(NamedTuple):
+    """How each track behaves in the muon detector, shape (n,)."""
+
+    reaches: BoolArray
+    decay: FloatArray
+    """Probability to be seen as a muon because of a decay in flight."""
+    as_muon: FloatArray
+    """Probability to pass if so."""
+    as_itself: FloatArray
+    """Probability to pass if not."""
+
+    @property
+    def probability(self) -> FloatArray:
+        """Probability to pass."""
+        return np.where(self.reaches, self.decay * self.as_muon + (1.0 - self.decay) * self.as_itself, 0.0)
+
+    def given(self, passes: BoolArray, rng: np.random.Generator) -> FloatArray:
+        """Return the pass probability of what each track turned out to be, knowing whether it passes."""
+        both = np.where(passes, self.as_muon, 1.0 - self.as_muon)
+        neither = np.where(passes, self.as_itself, 1.0 - self.as_itself)
+        decayed = self.decay * both
+        is_muon = rng.random(len(passes)) * (decayed + (1.0 - self.decay) * neither) < decayed
+        return np.where(is_muon, self.as_muon, self.as_itself)
+
+
 def identify(
     pdg: NDArray[np.int32],
     momentum_gev: FloatArray,
     polar_angle_rad: FloatArray,
     rng: np.random.Generator,
     identification: IdentificationConfig,
-) -> Identification:
+    importance: ImportanceSampling = NATURAL,
+    four_tracks: NDArray[np.int64] = NO_FOUR_TRACKS,
+) -> Identified:
     """Return the likelihood ratios of tracks.
 
-    A pion or kaon that decays in flight counts as a muon for the muon detector with the configured probability.
+    A pion or kaon that decays in flight counts as a muon for the muon detector with the configured probability. Which
+    tracks pass the working points is drawn first, pairs among four tracks more often than in nature if so asked; decays
+    in flight and likelihood ratios then follow from that. A selection at other cuts than these working points
+    finds the right expectations too, but gains less.
 
     Parameters
     ----------
@@ -107,27 +165,58 @@ def identify(
         Source of random numbers.
     identification
         Working points and tables.
+    importance
+        How much more often electron and muon pairs are identified.
+    four_tracks
+        Tracks of the events in which they are, shape (n_events, 2, 2): two of one charge, then two of the other.
     """
     species = species_index(pdg)
     like_muon = np.zeros(len(CHARGED_SPECIES))
     like_muon[CHARGED_SPECIES.index(PION)] = identification.pion_decay_like_muon
     like_muon[CHARGED_SPECIES.index(KAON)] = identification.kaon_decay_like_muon
-    becomes_muon = rng.random(len(pdg)) < like_muon[species] * decay_in_flight_probability(
-        species, momentum_gev, polar_angle_rad, identification.flight_radius_mm
-    )
-    species_in_muon_detector = np.where(becomes_muon, CHARGED_SPECIES.index(MUON), species)
-
-    def ratio(seen_as: NDArray[np.int64], table: LikelihoodRatio) -> FloatArray:
-        probability = pass_probability(seen_as, momentum_gev, polar_angle_rad, table)
-        return draw_likelihood_ratio(probability, cut=table.cut, spread=table.spread, rng=rng)
-
     low, high = np.deg2rad(identification.muon_polar_range_deg)
-    reaches_muon_detector = (
-        (momentum_gev > identification.muon_momentum_gev) & (polar_angle_rad > low) & (polar_angle_rad < high)
+
+    def pass_at(seen_as: NDArray[np.int64], ratio: LikelihoodRatio) -> FloatArray:
+        return pass_probability(seen_as, momentum_gev, polar_angle_rad, ratio)
+
+    def score(probability: FloatArray, passes: BoolArray, ratio: LikelihoodRatio) -> FloatArray:
+        return draw_likelihood_ratio(probability, passes, cut=ratio.cut, spread=ratio.spread, rng=rng)
+
+    muon = _MuonResponse(
+        reaches=(momentum_gev > identification.muon_momentum_gev) & (polar_angle_rad > low) & (polar_angle_rad < high),
+        decay=like_muon[species]
+        * decay_in_flight_probability(species, momentum_gev, polar_angle_rad, identification.flight_radius_mm),
+        as_muon=pass_at(np.full_like(species, CHARGED_SPECIES.index(MUON)), identification.muon),
+        as_itself=pass_at(species, identification.muon),
     )
-    return Identification(
-        electron_id=ratio(species, identification.electron),
-        muon_id=np.where(reaches_muon_detector, ratio(species_in_muon_detector, identification.muon), 0.0),
-        muon_quality=reaches_muon_detector.astype(np.float64),
-        kaon_pion_id=ratio(species, identification.kaon),
+    electron, kaon = pass_at(species, identification.electron), pass_at(species, identification.kaon)
+    is_electron, electron_weight = _draw_passes(electron, four_tracks, Channel.EE, importance, rng)
+    is_muon, muon_weight = _draw_passes(muon.probability, four_tracks, Channel.MUMU, importance, rng)
+    muon_id = score(muon.given(is_muon, rng), is_muon, identification.muon)
+    return Identified(
+        Identification(
+            electron_id=score(electron, is_electron, identification.electron),
+            muon_id=np.where(muon.reaches, muon_id, 0.0),
+            muon_quality=muon.reaches.astype(np.float64),
+            kaon_pion_id=score(kaon, rng.random(len(kaon)) < kaon, identification.kaon),
+        ),
+        electron_weight * muon_weight,
     )
+
+
+def _draw_passes(
+    probability: FloatArray,
+    four_tracks: NDArray[np.int64],
+    channel: Channel,
+    importance: ImportanceSampling,
+    rng: np.random.Generator,
+) -> Forced:
+    """Return which tracks pass, and the weights of the events of `four_tracks`."""
+    passes = rng.random(len(probability)) < probability
+    boost = importance.identification_boost.get(channel, 1.0)
+    if boost == 1.0:
+        return Forced(passes, np.ones(len(four_tracks)))
+    passes[four_tracks], weight = force_lepton_pairs(
+        probability[four_tracks], boost, importance.forced_probability_max, rng
+    )
+    return Forced(passes, weight)

@@ -84,6 +84,16 @@ class FoundTracks(NamedTuple):
     momentum_gev: FloatArray
     """Measured momentum at the perigee, shape (n, 3)."""
 
+    def select(self, mask: NDArray[np.bool_]) -> FoundTracks:
+        """Return the tracks where `mask`, shape (n,), is true."""
+        return FoundTracks(
+            self.particle[mask],
+            Helix(*(column[mask] for column in self.true_helix)),
+            Helix(*(column[mask] for column in self.helix)),
+            self.covariance[mask],
+            self.momentum_gev[mask],
+        )
+
 
 class Tracking(NamedTuple):
     """Result of `find_tracks`."""

@@ -14,7 +14,7 @@ def response(pdg, low_gev, high_gev, seed=1, *, theta_deg=(35.0, 125.0)):
     rng = np.random.default_rng(seed)
     momentum = rng.uniform(low_gev, high_gev, N)
     theta = np.arccos(rng.uniform(*np.cos(np.deg2rad(theta_deg[::-1])), N))
-    return identify(np.full(N, pdg, dtype=np.int32), momentum, theta, rng, IDENTIFICATION)
+    return identify(np.full(N, pdg, dtype=np.int32), momentum, theta, rng, IDENTIFICATION).ratios
 
 
 # Published averages; the tolerance covers what the choice of momentum spectrum changes.
@@ -41,7 +41,7 @@ def test_rates_at_the_working_point_are_those_of_the_tables(code, momentum, thet
     n = 50_000
     rng = np.random.default_rng(code)
     theta = np.full(n, np.deg2rad(theta_deg))
-    scores = identify(np.full(n, code, dtype=np.int32), np.full(n, momentum), theta, rng, IDENTIFICATION)
+    scores = identify(np.full(n, code, dtype=np.int32), np.full(n, momentum), theta, rng, IDENTIFICATION).ratios
     species = np.array([CHARGED_SPECIES.index(code)])
     for score, ratio in (
         (scores.electron_id, IDENTIFICATION.electron),
@@ -85,7 +85,9 @@ def test_decays_in_flight():
     n = 200_000
     codes = np.full(n, 211, dtype=np.int32)
     with_decays, without = (
-        np.mean(identify(codes, np.full(n, 1.0), np.full(n, 1.5), np.random.default_rng(3), config).muon_id > 0.9)
+        np.mean(
+            identify(codes, np.full(n, 1.0), np.full(n, 1.5), np.random.default_rng(3), config).ratios.muon_id > 0.9
+        )
         for config in (IDENTIFICATION, no_decays)
     )
     assert with_decays > without + 0.003
