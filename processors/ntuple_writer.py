@@ -1,10 +1,12 @@
-"""Writing compact Belle ntuples: one TTree of jagged collections, checked against the branch table."""
+"""Writing compact Belle ntuples: one TTree of jagged collections, checked against the branch table, in clusters."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import awkward as ak
 import numpy as np
@@ -46,6 +48,8 @@ class NtupleWriterSettings(Settings):
     """
     compression_level: PositiveInt = 1
     """Its level; higher ones cost time and gained 1 %."""
+    expected_clusters: PositiveInt = 16
+    """Clusters for which a file reserves room in its table of contents; with more, the table is written again."""
 
 
 def write_ntuple(
@@ -54,16 +58,14 @@ def write_ntuple(
     metadata: SampleMetadata,
     settings: NtupleWriterSettings | None = None,
 ) -> None:
-    """Write one ntuple file, whole or not at all.
+    """Write one ntuple file from events that are all in memory, whole or not at all.
 
     Parameters
     ----------
     path
         The ROOT file; its folder is made if needed, an existing file is replaced.
     columns
-        Branch name → flat array: event branches and counters such as `nTrack` of shape (n_events,), members of
-        collections such as `Track_px` of shape (sum of the counter,). Numbers are stored in the type of the table
-        in `processors.ntuple`. Truth branches are not written for data, whether given or not.
+        As for `NtupleWriter.extend`.
     metadata
         Stored beside the tree as JSON.
     settings
@@ -72,37 +74,178 @@ def write_ntuple(
     Raises
     ------
     NtupleContentError
-        If a column is missing, unknown, of the wrong length or type, holds a number that is not finite or does not
-        fit its type, or points to an entry that its event does not have.
+        As `NtupleWriter.extend`.
+    """
+    with ntuple_writer(path, is_data=metadata.is_data, settings=settings) as writer:
+        writer.extend(columns)
+        writer.finish(metadata)
+
+
+@contextmanager
+def ntuple_writer(
+    path: str | Path, *, is_data: bool, settings: NtupleWriterSettings | None = None
+) -> Iterator[NtupleWriter]:
+    """Yield a writer of one ntuple file; the file appears, whole, when the block ends without an error.
+
+    Parameters
+    ----------
+    path
+        The ROOT file; its folder is made if needed, an existing file is replaced.
+    is_data
+        Whether it holds data, which have no truth branches.
+    settings
+        Layout on disk.
+
+    Raises
+    ------
+    NtupleContentError
+        If the block ends before `NtupleWriter.finish` was called.
     """
     settings = settings or NtupleWriterSettings()
-    collections = written_collections(is_data=metadata.is_data)
-    event_columns, counters = _checked_columns(Path(path), columns, collections)
-    offsets = {
-        collection.name: np.concatenate([[0], np.cumsum(counters[collection.name])]) for collection in collections
-    }
-    n_events = len(event_columns["event"])
     compression = getattr(uproot, settings.compression)(settings.compression_level)
     with atomic_path(path) as temporary, uproot.recreate(temporary, compression=compression) as file:
-        file[METADATA_KEY] = metadata.model_dump_json()
-        tree = file.mktree(
+        writer = NtupleWriter(Path(path), file, written_collections(is_data=is_data), settings)
+        yield writer
+        if not writer.finished:
+            raise NtupleContentError(f"{path}: the file has no metadata, it was not finished")
+
+
+class NtupleWriter:
+    """Writes events to one file cluster by cluster: what does not fill a cluster yet waits in memory.
+
+    Parameters
+    ----------
+    path
+        The final name of the file, for messages.
+    file
+        Open for writing.
+    collections
+        What is written besides the event branches.
+    settings
+        Layout on disk.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        file: uproot.WritableDirectory,
+        collections: tuple[Collection, ...],
+        settings: NtupleWriterSettings,
+    ) -> None:
+        self._path = path
+        self._file = file
+        self._collections = collections
+        self._settings = settings
+        self._tree = file.mktree(
             TREE_NAME,
             _branch_types(collections),
             title="compact Belle ntuple",
             counter_name=lambda branch: f"n{branch.split('_', 1)[0]}",
-            initial_basket_capacity=n_events // settings.events_per_cluster + 2,
+            initial_basket_capacity=settings.expected_clusters,
         )
-        for start in range(0, n_events, settings.events_per_cluster):
-            events = slice(start, min(start + settings.events_per_cluster, n_events))
-            cluster: dict[str, ak.Array | AnyArray] = {name: array[events] for name, array in event_columns.items()}
-            for collection in collections:
-                counts = counters[collection.name][events]
-                first, last = offsets[collection.name][[events.start, events.stop]]
-                for branch in collection.branches:
-                    name = f"{collection.name}_{branch.name}"
-                    flat = np.asarray(columns[name][first:last]).astype(branch.dtype)
-                    cluster[name] = ak.unflatten(flat, counts)
-            tree.extend(cluster)
+        self._waiting: list[_Events] = []
+        self.n_events = 0
+        """Events handed over so far."""
+        self.write_s = 0.0
+        """Wall time spent in compressing and writing, in seconds."""
+        self.finished = False
+        """Whether metadata were written."""
+
+    def extend(self, columns: Mapping[str, AnyArray]) -> None:
+        """Add events.
+
+        Parameters
+        ----------
+        columns
+            Branch name → flat array: event branches and counters such as `nTrack` of shape (n_events,), members of
+            collections such as `Track_px` of shape (sum of the counter,). Numbers are stored in the type of the table
+            in `processors.ntuple`. Truth branches are not written for data, whether given or not.
+
+        Raises
+        ------
+        NtupleContentError
+            If a column is missing, unknown, of the wrong length or type, holds a number that is not finite or does not
+            fit its type, or points to an entry that its event does not have.
+        """
+        event_columns, counters = _checked_columns(self._path, columns, self._collections)
+        members = {
+            f"{collection.name}_{branch.name}": np.asarray(columns[f"{collection.name}_{branch.name}"]).astype(
+                branch.dtype
+            )
+            for collection in self._collections
+            for branch in collection.branches
+        }
+        events = _Events(event_columns, counters, members)
+        self._waiting.append(events)
+        self.n_events += events.n_events
+        if sum(part.n_events for part in self._waiting) >= self._settings.events_per_cluster:
+            self._write_full_clusters()
+
+    def finish(self, metadata: SampleMetadata) -> None:
+        """Write what is waiting, and what the file says about itself, which may be known only at the end."""
+        self._write_full_clusters()
+        for events in self._waiting:
+            if events.n_events:
+                self._write(events)
+        self._waiting = []
+        self._file[METADATA_KEY] = metadata.model_dump_json()
+        self.finished = True
+
+    def _write_full_clusters(self) -> None:
+        if not self._waiting:
+            return
+        joined = _Events.join(self._waiting)
+        size = self._settings.events_per_cluster
+        full = joined.n_events - joined.n_events % size
+        for first in range(0, full, size):
+            self._write(joined.slice(first, first + size))
+        # A copy: a view would keep the clusters just written in memory.
+        self._waiting = [joined.slice(full, joined.n_events).copy()]
+
+    def _write(self, events: _Events) -> None:
+        start = time.perf_counter()
+        cluster: dict[str, ak.Array | AnyArray] = dict(events.event_columns)
+        for name, flat in events.members.items():
+            cluster[name] = ak.unflatten(flat, events.counters[name.split("_", 1)[0]])
+        self._tree.extend(cluster)
+        self.write_s += time.perf_counter() - start
+
+
+class _Events(NamedTuple):
+    """Checked columns of some events in their stored types."""
+
+    event_columns: dict[str, AnyArray]
+    counters: dict[str, NDArray[np.int64]]
+    """Entries of each event, by collection."""
+    members: dict[str, AnyArray]
+
+    @property
+    def n_events(self) -> int:
+        return len(self.event_columns["event"])
+
+    def slice(self, first: int, stop: int) -> _Events:
+        """Return the events from `first` up to `stop`, as views."""
+        rows = {
+            name: slice(int(counts[:first].sum()), int(counts[:stop].sum())) for name, counts in self.counters.items()
+        }
+        return _Events(
+            {name: column[first:stop] for name, column in self.event_columns.items()},
+            {name: counts[first:stop] for name, counts in self.counters.items()},
+            {name: column[rows[name.split("_", 1)[0]]] for name, column in self.members.items()},
+        )
+
+    def copy(self) -> _Events:
+        """Return the events in memory of their own."""
+        return _Events(*({name: column.copy() for name, column in part.items()} for part in self))
+
+    @staticmethod
+    def join(parts: Sequence[_Events]) -> _Events:
+        """Return the events of all parts one after another."""
+        if len(parts) == 1:
+            return parts[0]
+        return _Events(
+            *({name: np.concatenate([part[i][name] for part in parts]) for name in parts[0][i]} for i in range(3))
+        )
 
 
 def written_collections(*, is_data: bool) -> tuple[Collection, ...]:

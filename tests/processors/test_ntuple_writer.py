@@ -1,5 +1,7 @@
 """What is written comes back unchanged, and what does not fit is refused by name."""
 
+import itertools
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from numpy.testing import assert_array_equal
 
 from models.search import Process
 from processors.ntuple import COLLECTIONS, EVENT_BRANCHES, TREE_NAME
-from processors.ntuple_writer import NtupleContentError, NtupleWriterSettings, write_ntuple
+from processors.ntuple_writer import NtupleContentError, NtupleWriterSettings, ntuple_writer, write_ntuple
 from processors.sample import read_sample_metadata
 
 DATA_CHANGES = {"process": Process.DATA, "is_data": True, "cross_section_fb": None}
@@ -35,6 +37,45 @@ def test_every_branch_comes_back_whatever_the_cluster_size(tmp_path, columns, ta
                 assert_array_equal(ak.num(read), columns[collection.counter])
                 assert_array_equal(ak.flatten(read).to_numpy(), columns[name].astype(branch.dtype))
     assert read_sample_metadata(path) == tautau_metadata
+
+
+@pytest.mark.parametrize("pieces", [(25,), (3, 0, 9, 13), (12, 13)])
+def test_events_handed_over_in_pieces_come_in_clusters_of_one_size(tmp_path, columns, tautau_metadata, pieces):
+    path = tmp_path / "file.root"
+    settings = NtupleWriterSettings(events_per_cluster=10, expected_clusters=1)
+    edges = np.cumsum([0, *pieces])
+    with ntuple_writer(path, is_data=False, settings=settings) as writer:
+        for first, stop in itertools.pairwise(edges):
+            writer.extend(_events(columns, first, stop))
+        assert not path.exists()
+        writer.finish(tautau_metadata)
+    assert writer.n_events == edges[-1] == 25
+    with uproot.open(path) as file:
+        tree = file[TREE_NAME]
+        assert tree.common_entry_offsets() == [0, 10, 20, 25]
+        for name in columns:
+            read = np.concatenate([np.ravel(entry) for entry in tree[name].array(library="np")])
+            assert_array_equal(read, columns[name].astype(read.dtype))
+    assert read_sample_metadata(path) == tautau_metadata
+
+
+def test_a_file_that_was_not_finished_does_not_appear(tmp_path, columns):
+    with (
+        pytest.raises(NtupleContentError, match="not finished"),
+        ntuple_writer(tmp_path / "a.root", is_data=False) as writer,
+    ):
+        writer.extend(columns)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _events(columns, first, stop):
+    counters = {collection.name: columns[collection.counter] for collection in COLLECTIONS}
+
+    def rows(name):
+        counts = counters.get(name.split("_", 1)[0])
+        return slice(first, stop) if counts is None else slice(counts[:first].sum(), counts[:stop].sum())
+
+    return {name: column[rows(name)] for name, column in columns.items()}
 
 
 def test_truth_is_not_written_for_data(tmp_path, columns, tautau_metadata):
