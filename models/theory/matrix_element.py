@@ -14,6 +14,9 @@ from models.constants import HIGGS_VEV_GEV, TAU_MASS_GEV
 from models.theory.electroweak import exchange_couplings
 from models.theory.spinors import Momenta, outgoing_antifermions, outgoing_fermions, row_slash, slash_on_column
 
+FloatOrArray = float | NDArray[np.float64]
+"""A number, or an array of shape (N,)."""
+
 TAU_COUPLING: Final = TAU_MASS_GEV / HIGGS_VEV_GEV
 """Coupling of φ to the τ at ξ = 1."""
 
@@ -24,7 +27,10 @@ def _minkowski_square(momenta: Momenta) -> NDArray[np.float64]:
 
 
 def _current(
-    row: NDArray[np.complex128], column: NDArray[np.complex128], couplings: NDArray[np.complex128], sqrt_s_gev: float
+    row: NDArray[np.complex128],
+    column: NDArray[np.complex128],
+    couplings: NDArray[np.complex128],
+    sqrt_s_gev: FloatOrArray,
 ) -> NDArray[np.complex128]:
     """Return ψ̄ L̸ (C_L P_L + C_R P_R) ψ' for both electron helicities, shape (2, 2, 2, N): [electron, row, column]."""
     by_row, by_column = row[:, np.newaxis], column[np.newaxis]
@@ -65,7 +71,7 @@ def tau_pair_amplitudes(
 
 
 def scalar_radiation_amplitudes(
-    p_tau_minus: Momenta, p_tau_plus: Momenta, p_phi: Momenta, *, sqrt_s_gev: float, with_z: bool = True
+    p_tau_minus: Momenta, p_tau_plus: Momenta, p_phi: Momenta, *, sqrt_s_gev: FloatOrArray, with_z: bool = True
 ) -> NDArray[np.complex128]:
     """Return the helicity amplitudes of e⁺e⁻ → τ⁺τ⁻φ at ξ = 1.
 
@@ -74,7 +80,7 @@ def scalar_radiation_amplitudes(
     p_tau_minus, p_tau_plus, p_phi
         c.m. four-momenta in GeV, shape (N, 4), with the e⁻ along +z.
     sqrt_s_gev
-        Centre-of-mass energy.
+        Centre-of-mass energy, a number or shape (N,).
     with_z
         Whether Z exchange is added to the photon's.
 

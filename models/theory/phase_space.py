@@ -36,15 +36,17 @@ class BodyMomenta(NamedTuple):
     """dΦ₃/(du dv) averaged over orientations, in GeV²."""
 
 
-def body_momenta(u: ArrayLike, v: ArrayLike, *, m_phi_gev: float, sqrt_s_gev: float) -> BodyMomenta:
+def body_momenta(u: ArrayLike, v: ArrayLike, *, m_phi_gev: float, sqrt_s_gev: ArrayLike) -> BodyMomenta:
     """Map points of the unit square to τ⁺τ⁻φ configurations and their phase-space density.
 
     Parameters
     ----------
     u, v
         Shape (N,): u grows with the energy of φ, v with the energy of the τ⁻.
-    m_phi_gev, sqrt_s_gev
-        Mass of φ and centre-of-mass energy.
+    m_phi_gev
+        Mass of φ.
+    sqrt_s_gev
+        Centre-of-mass energy, a number or shape (N,).
 
     Returns
     -------
@@ -57,19 +59,20 @@ def body_momenta(u: ArrayLike, v: ArrayLike, *, m_phi_gev: float, sqrt_s_gev: fl
     BelowThresholdError
         If √s does not exceed 2 m_τ + m_φ.
     """
-    if sqrt_s_gev <= 2.0 * TAU_MASS_GEV + m_phi_gev:
+    sqrt_s = np.asarray(sqrt_s_gev, dtype=np.float64)
+    if np.any(sqrt_s <= 2.0 * TAU_MASS_GEV + m_phi_gev):
         raise BelowThresholdError(
-            f"e⁺e⁻ → τ⁺τ⁻φ with m_φ = {m_phi_gev} GeV needs more than √s = {sqrt_s_gev} GeV (2 m_τ + m_φ)."
+            f"e⁺e⁻ → τ⁺τ⁻φ with m_φ = {m_phi_gev} GeV needs more than √s = {sqrt_s.min()} GeV (2 m_τ + m_φ)."
         )
     u, v = np.asarray(u, dtype=np.float64), np.asarray(v, dtype=np.float64)
-    highest_energy = (sqrt_s_gev**2 + m_phi_gev**2 - 4.0 * TAU_MASS_GEV**2) / (2.0 * sqrt_s_gev)
+    highest_energy = (sqrt_s**2 + m_phi_gev**2 - 4.0 * TAU_MASS_GEV**2) / (2.0 * sqrt_s)
     highest_rapidity = np.arccosh(highest_energy / m_phi_gev)
     rapidity = highest_rapidity * u * (2.0 - u)
     phi_energy, phi_momentum = m_phi_gev * np.cosh(rapidity), m_phi_gev * np.sinh(rapidity)
 
-    pair_energy = sqrt_s_gev - phi_energy
+    pair_energy = sqrt_s - phi_energy
     # m_ττ² − 4m_τ² = 2√s (E_max − E_φ), without the cancellation at the edge.
-    excess = np.maximum(2.0 * sqrt_s_gev * (highest_energy - phi_energy), 0.0)
+    excess = np.maximum(2.0 * sqrt_s * (highest_energy - phi_energy), 0.0)
     pair_mass = np.sqrt(excess + 4.0 * TAU_MASS_GEV**2)
     tau_velocity = np.maximum(np.sqrt(excess) / pair_mass, _AT_REST)
     tau_rapidity = np.arctanh(tau_velocity)
