@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from models.compiled import compiled
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 FINAL_STATE = 1
 """Status of a particle that reaches the detector."""
@@ -143,29 +147,31 @@ class GeneratedEvents:
         mothers_decay
             Whether the mothers of the new particles cease to exist; an electron that radiates does not.
         """
-        offsets = self.offsets
-        old_event = self.event_index
-        old_mother = np.where(self.mother >= 0, self.mother + offsets[old_event], -1)
-        mother = np.concatenate([old_mother, particles.mother])
-        all_events = np.concatenate([old_event, event])
-        status = np.concatenate([self.status, particles.status])
-        if mothers_decay:
-            status[particles.mother[particles.mother >= 0]] = DECAYED
+        counts, old_row, new_row = _merged_rows(self.counts, event)
+        joined = particles.mother
+        # What is here keeps its place in its event, and with it the numbers of its mothers.
+        row_of_mother = np.concatenate([old_row, new_row])[joined]
+        mother = np.where(joined >= 0, row_of_mother - (np.cumsum(counts) - counts)[event], -1)
 
-        order = np.argsort(all_events, kind="stable")
-        new_row = np.empty(len(order), dtype=np.int64)
-        new_row[order] = np.arange(len(order))
-        counts = self.counts + np.bincount(event, minlength=self.n_events)
-        first_row = np.cumsum(counts) - counts
-        within_event = np.where(mother >= 0, new_row[mother] - first_row[all_events], -1)
-        columns = _columns(particles.momentum, particles.vertex)
+        def merged(old: NDArray[Scalar], new: NDArray[Any]) -> NDArray[Scalar]:
+            column = np.empty(len(old_row) + len(new_row), dtype=old.dtype)
+            column[old_row] = old
+            column[new_row] = new
+            return column
+
+        status = merged(self.status, particles.status)
+        if mothers_decay:
+            status[row_of_mother[joined >= 0]] = DECAYED
         return GeneratedEvents(
             counts=counts,
             weight=self.weight,
-            pdg=np.concatenate([self.pdg, particles.pdg.astype(np.int32)])[order],
-            status=status[order].astype(np.int32),
-            mother=within_event[order].astype(np.int32),
-            **{name: np.concatenate([getattr(self, name), columns[name]])[order] for name in columns},
+            pdg=merged(self.pdg, particles.pdg),
+            status=status,
+            mother=merged(self.mother, mother),
+            **{
+                name: merged(getattr(self, name), column)
+                for name, column in _columns(particles.momentum, particles.vertex).items()
+            },
         )
 
     def select(self, event_mask: NDArray[np.bool_]) -> GeneratedEvents:
@@ -212,6 +218,31 @@ def ragged_rows(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray
     """
     first = np.cumsum(counts) - counts
     return np.repeat(starts - first, counts) + np.arange(int(counts.sum()))
+
+
+@compiled
+def _merged_rows(
+    counts: NDArray[np.int64], event: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the new counts, and where the old particles go, and those joining each `event` in their order."""
+    total = counts.copy()
+    for number in event:
+        total[number] += 1
+    old_row = np.empty(counts.sum(), dtype=np.int64)
+    free = np.empty_like(counts)
+    source, row = 0, 0
+    for number in range(len(counts)):
+        for _ in range(counts[number]):
+            old_row[source] = row
+            source += 1
+            row += 1
+        free[number] = row
+        row += total[number] - counts[number]
+    new_row = np.empty(len(event), dtype=np.int64)
+    for i in range(len(event)):
+        new_row[i] = free[event[i]]
+        free[event[i]] += 1
+    return total, old_row, new_row
 
 
 def _columns(momentum: NDArray[np.float64], vertex: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:

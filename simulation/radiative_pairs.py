@@ -20,7 +20,7 @@ from models.kinematics import (
 from simulation.detector.species import PHOTON
 from simulation.generated import GeneratedEvents
 from simulation.radiation import sample_photon_cosine
-from simulation.virtual_photon import sample_photon_masses, split_photons
+from simulation.virtual_photon import PhotonMasses, sample_photon_masses, split_photons
 
 FloatArray = NDArray[np.float64]
 CosineSampler = Callable[[FloatArray], FloatArray]
@@ -54,6 +54,8 @@ class RadiativePairs(NamedTuple):
         virtual[:, 2:] = self.photon_lepton_pdg
         lepton_of_row = virtual[present]
         rows = np.flatnonzero(lepton_of_row)
+        if len(rows) == 0:
+            return events
         return split_photons(events, rows, lepton_of_row[rows], rng)
 
 
@@ -64,6 +66,8 @@ def make_radiative_pairs(
     fermion_mass_gev: float,
     sample_cosine: CosineSampler,
     rng: np.random.Generator,
+    *,
+    virtual_photons: bool = True,
 ) -> RadiativePairs:
     """Return fermion pairs for given radiated fractions.
 
@@ -81,15 +85,20 @@ def make_radiative_pairs(
         Draws the polar angles.
     rng
         Random stream.
+    virtual_photons
+        Whether photons may be virtual and split into lepton pairs.
     """
     s = sqrt_s_gev**2
     n = len(initial_fraction)
     at_rest = np.tile([0.0, 0.0, 0.0, sqrt_s_gev], (n, 1))
     beam_axis = np.tile([0.0, 0.0, 1.0], (n, 1))
     initial_cosine = sample_photon_cosine(initial_fraction, s, ELECTRON_MASS_GEV, rng)
-    initial_masses = sample_photon_masses(
-        np.full(n, sqrt_s_gev), initial_fraction, initial_cosine, ELECTRON_MASS_GEV, rng
-    )
+    real = PhotonMasses(np.zeros(n), np.zeros(n, dtype=np.int32))
+    initial_masses = final_masses = real
+    if virtual_photons:
+        initial_masses = sample_photon_masses(
+            np.full(n, sqrt_s_gev), initial_fraction, initial_cosine, ELECTRON_MASS_GEV, rng
+        )
     initial_photon = _photon(at_rest, initial_fraction, initial_cosine, initial_masses.mass_gev, beam_axis, rng)
     pair = at_rest - initial_photon
     reduced_s = s * (1.0 - initial_fraction)
@@ -98,7 +107,8 @@ def make_radiative_pairs(
     direction = rotate_z_to(unit_vector(cosine, rng.uniform(-np.pi, np.pi, n)), _annihilation_axis(pair))
     fraction = final_fraction * (1.0 - 4.0 * fermion_mass_gev**2 / reduced_s)
     final_cosine = sample_photon_cosine(fraction, reduced_s, fermion_mass_gev, rng)
-    final_masses = sample_photon_masses(np.sqrt(reduced_s), fraction, final_cosine, fermion_mass_gev, rng)
+    if virtual_photons:
+        final_masses = sample_photon_masses(np.sqrt(reduced_s), fraction, final_cosine, fermion_mass_gev, rng)
     final_photon = _photon(pair, fraction, final_cosine, final_masses.mass_gev, direction, rng)
     fermion = _fermion(pair - final_photon, direction, fermion_mass_gev)
     return RadiativePairs(

@@ -1,4 +1,8 @@
-"""e⁺e⁻ → τ⁺τ⁻ with radiation, helicity correlations and decays, all in array code."""
+"""e⁺e⁻ → τ⁺τ⁻ with radiation, all correlations of the spins and decays, in array code.
+
+Spins are correlated as those of a pair without photons at the reduced energy and angle, in the rest frame of the pair:
+photons of the final state turn no spin here. Photons that split, e⁺e⁻ → τ⁺τ⁻ℓ⁺ℓ⁻, are a process of their own.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.constants import TAU_MASS_GEV
-from models.theory.tau_pair import HELICITIES, tau_pair_cross_section_fb, tau_pair_helicity_fractions
-from simulation.configuration import NeutralPionDecayConfig, RadiationSettings
+from models.theory.spin_correlation import tau_pair_spin_correlation
+from models.theory.tau_pair import tau_pair_cross_section_fb
+from simulation.configuration import RadiationSettings
 from simulation.generated import GeneratedEvents
-from simulation.neutral_pion_decays import decay_neutral_pions
+from simulation.importance import NATURAL, ImportanceSampling
 from simulation.radiation import final_state_spectrum, initial_state_spectrum
 from simulation.radiative_pairs import make_radiative_pairs
-from simulation.tau_decays import decay_taus
+from simulation.tau_decays import decay_tau_pairs
 from simulation.tau_library import TAU, TauDecayLibrary
+from simulation.tau_spin import pair_axes
 from simulation.virtual_photon import sample_fermion_cosine
 
 FloatArray = NDArray[np.float64]
@@ -25,9 +31,9 @@ def tau_pair_events(
     library: TauDecayLibrary,
     rng: np.random.Generator,
     radiation: RadiationSettings,
-    neutral_pions: NeutralPionDecayConfig,
+    importance: ImportanceSampling = NATURAL,
 ) -> GeneratedEvents:
-    """Return unweighted e⁺e⁻ → τ⁺τ⁻ events in the centre-of-mass frame, decayed.
+    """Return e⁺e⁻ → τ⁺τ⁻ events in the centre-of-mass frame, the τ's decayed and neutral pions not.
 
     Parameters
     ----------
@@ -41,8 +47,8 @@ def tau_pair_events(
         Random stream.
     radiation
         Photons from the initial and the final state.
-    neutral_pions
-        π⁰ decays.
+    importance
+        Classes of τ decay that are oversampled; without any, all weights are one.
     """
     s = sqrt_s_gev**2
 
@@ -58,18 +64,15 @@ def tau_pair_events(
         TAU_MASS_GEV,
         lambda reduced_s: sample_fermion_cosine((2.0 * TAU_MASS_GEV) ** 2 / reduced_s, rng),
         rng,
+        virtual_photons=False,
     )
     events = pairs.events(TAU, rng)
-    helicity = _sample_helicities(tau_pair_helicity_fractions(pairs.cosine, pairs.s_gev2), rng)
-    rows = events.offsets[:-1, None] + np.array([0, 1])
-    decayed = decay_taus(events, rows.ravel(), helicity.ravel(), library, rng)
-    return decay_neutral_pions(decayed, neutral_pions, rng)
-
-
-def _sample_helicities(fractions: FloatArray, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return (τ⁻, τ⁺) helicities, shape (n, 2), from their probabilities, shape (n, 2, 2)."""
-    cumulative = np.cumsum(fractions.reshape(len(fractions), 4), axis=1)
-    choice = np.count_nonzero(rng.uniform(size=(len(fractions), 1)) > cumulative[:, :3], axis=1)
-    of_minus, of_plus = np.divmod(choice, 2)
-    helicities = np.array(HELICITIES)
-    return np.column_stack([helicities[of_minus], helicities[of_plus]])
+    return decay_tau_pairs(
+        events,
+        events.offsets[:-1, None] + np.array([0, 1]),
+        tau_pair_spin_correlation(pairs.cosine, pairs.s_gev2),
+        library,
+        rng,
+        axes=pair_axes(pairs.fermion, pairs.antifermion),
+        enrichment=importance.tau_enrichment,
+    )

@@ -16,8 +16,14 @@ HELICITIES: Final = (-1, 1)
 """Twice the τ helicity, in the order of every helicity axis in this package."""
 
 
-def _mass_ratio(s_gev2: ArrayLike) -> NDArray[np.float64]:
-    """Return 4 m_τ²/s = 1 − β², having checked that τ pairs can be made."""
+def mass_ratio(s_gev2: ArrayLike) -> NDArray[np.float64]:
+    """Return 4 m_τ²/s = 1 − β².
+
+    Raises
+    ------
+    BelowThresholdError
+        If s is below 4 m_τ².
+    """
     ratio = 4.0 * TAU_MASS_GEV**2 / np.asarray(s_gev2, dtype=np.float64)
     if not np.all((ratio > 0.0) & (ratio <= 1.0)):
         raise BelowThresholdError(f"e⁺e⁻ → τ⁺τ⁻ needs s ≥ {4.0 * TAU_MASS_GEV**2:.4f} GeV², but a smaller s was given.")
@@ -50,7 +56,7 @@ def tau_pair_angular_density(cos_theta: ArrayLike, s_gev2: ArrayLike) -> NDArray
     True
     """
     cosine = np.asarray(cos_theta, dtype=np.float64)
-    ratio = _mass_ratio(s_gev2)
+    ratio = mass_ratio(s_gev2)
     shape: NDArray[np.float64] = 1.0 + cosine**2 + ratio * (1.0 - cosine**2)
     return shape / (8.0 / 3.0 + ratio * 4.0 / 3.0)
 
@@ -82,7 +88,7 @@ def tau_pair_helicity_fractions(cos_theta: ArrayLike, s_gev2: ArrayLike) -> NDAr
     0.101
     """
     cosine = np.asarray(cos_theta, dtype=np.float64)
-    ratio = _mass_ratio(s_gev2)
+    ratio = mass_ratio(s_gev2)
     opposite = 1.0 + cosine**2
     same = ratio * (1.0 - cosine**2)
     same_fraction = same / (opposite + same)
@@ -98,7 +104,7 @@ def same_helicity_fraction(s_gev2: float) -> float:
     >>> round(same_helicity_fraction(10.58**2), 4)
     0.0534
     """
-    ratio = float(_mass_ratio(s_gev2))
+    ratio = float(mass_ratio(s_gev2))
     return ratio / (2.0 + ratio)
 
 
@@ -109,7 +115,7 @@ def tau_pair_cross_section_fb(s_gev2: ArrayLike) -> NDArray[np.float64]:
     0.772
     """
     s = np.asarray(s_gev2, dtype=np.float64)
-    beta = np.sqrt(1.0 - _mass_ratio(s))
+    beta = np.sqrt(1.0 - mass_ratio(s))
     cross_section: NDArray[np.float64] = (
         4.0 * np.pi * ALPHA_EM**2 / (3.0 * s) * beta * (3.0 - beta**2) / 2.0 * GEV_M2_TO_FB
     )

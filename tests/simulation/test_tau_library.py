@@ -62,7 +62,7 @@ def test_weights_give_the_branching_fractions(tau_library: TauDecayLibrary, code
 
 
 def test_drawing_follows_the_weights(tau_library: TauDecayLibrary) -> None:
-    drawn = tau_library.draw(200_000, np.random.default_rng(1))
+    drawn = tau_library.draw(200_000, np.random.default_rng(1)).decay
     slow = _decays_with(tau_library, [16, -211, -211, 211, 111])
     expected = tau_library.weight[slow].sum() / tau_library.weight.sum()
     assert np.isin(drawn, slow).mean() == pytest.approx(expected, abs=5 * np.sqrt(expected / 200_000))

@@ -7,7 +7,7 @@ from scipy import stats
 
 from models.constants import TAU_MASS_GEV
 from models.theory.tau_pair import same_helicity_fraction
-from simulation.configuration import NeutralPionDecayConfig, RadiationSettings
+from simulation.configuration import RadiationSettings
 from simulation.generated import FINAL_STATE, GeneratedEvents
 from simulation.pythia_events import start_pythia
 from simulation.tau_library import TAU, TauDecayLibrary
@@ -19,7 +19,7 @@ SQRT_S = 10.58
 @pytest.fixture(scope="module")
 def ours(tau_library: TauDecayLibrary) -> GeneratedEvents:
     rng = np.random.default_rng(21)
-    return tau_pair_events(20_000, SQRT_S, tau_library, rng, RadiationSettings(), NeutralPionDecayConfig())
+    return tau_pair_events(20_000, SQRT_S, tau_library, rng, RadiationSettings())
 
 
 @pytest.fixture(scope="module")
@@ -104,9 +104,6 @@ def test_taus_are_on_shell_and_follow_the_angular_distribution(ours: GeneratedEv
 
 def test_same_seed_same_events(tau_library: TauDecayLibrary) -> None:
     first, second = (
-        tau_pair_events(
-            50, SQRT_S, tau_library, np.random.default_rng(3), RadiationSettings(), NeutralPionDecayConfig()
-        )
-        for _ in range(2)
+        tau_pair_events(50, SQRT_S, tau_library, np.random.default_rng(3), RadiationSettings()) for _ in range(2)
     )
     np.testing.assert_array_equal(first.E, second.E)
