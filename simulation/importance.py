@@ -3,7 +3,8 @@
 Several independent rare choices of an event, such as its photons' conversions, succeed at least once with probability
 P = 1 − ∏(1 − p). Sampling "at least once" with another probability q and giving the event the weight P/q if so and
 (1 − P)/(1 − q) if not leaves every expectation what it was. With q = bP, all events in which it happens have the one
-weight 1/b: they are worth as much as b times more luminosity.
+weight 1/b: they are worth as much as b times more luminosity. A sample is worth (Σw)²/Σw², so unequal weights are waste:
+choices made one after another aim at one common weight, with q = bwP in an event that already has the weight w.
 """
 
 from __future__ import annotations
@@ -28,13 +29,17 @@ class ImportanceSampling(Settings):
     """How much more often than in nature the rare decisive paths of one process are sampled; the default is nature."""
 
     pair_boost: float = Field(default=1.0, ge=1.0)
-    """Factor on the probability of a Dalitz decay, or of photon conversion, in events with too few tracks without."""
+    """Inverse of the weight that events get by a Dalitz decay or a conversion, if without it there are too few tracks and
+    the limits below allow it."""
     identification_boost: dict[Channel, Annotated[float, Field(ge=1.0)]] = Field(default={})
-    """Factor on the probability that four tracks contain an identified pair of each flavour: misidentified hadrons,
-    decays in flight, and leptons identified with little efficiency; 1 if not listed."""
+    """Inverse of the weight that events get by an identified pair of a flavour among four tracks, whatever makes it:
+    hadrons misidentified, decays in flight, leptons identified with little efficiency; natural if not listed."""
+    conversion_probability_max: float = Field(default=0.95, gt=0.0, lt=1.0)
+    """Largest probability that conversion is boosted to. Events without one weigh up to 1/(1 − this), but have too few
+    tracks to be selected."""
     forced_probability_max: float = Field(default=0.5, gt=0.0, lt=1.0)
-    """Largest probability that a boost gives a choice. What is not chosen, and may still be selected in another way,
-    has at most the weight 1/(1 − this); one half costs the other channel no more than it gives."""
+    """The same for the other choices. What is not chosen may still be selected in another way: with one half, it at most
+    doubles its weight."""
     tau_enrichment: dict[TauDecayClass, PositiveFloat] = Field(default={})
     """Relative oversampling of classes of τ decay; 1 if not listed."""
     low_multiplicity_enrichment: float = Field(default=1.0, ge=1.0)
@@ -79,13 +84,30 @@ def at_least_one_probability(probability: FloatArray, event: IntArray, n_events:
         return np.asarray(0.0 - np.expm1(np.bincount(event, np.log1p(-probability), n_events)))
 
 
-def boosted_probability(probability: FloatArray, boost: float, maximum: float) -> FloatArray:
-    """Return the probability with which something is sampled: `boost` times its own up to `maximum`, never less.
+def boosted_probability(probability: FloatArray, weight: FloatArray, boost: float, maximum: float) -> FloatArray:
+    """Return the probability to sample something with, so that the events in which it happens end with weight 1/boost.
 
-    >>> boosted_probability(np.array([0.0, 0.01, 0.1, 0.9, 1.0]), 10.0, 0.5).tolist()
+    Parameters
+    ----------
+    probability
+        Its own probability in each event, shape (n_events,); what is returned is never less.
+    weight
+        Weights that the events have already, same shape: one that was favoured before is favoured less now.
+    boost
+        1 leaves everything as it is.
+    maximum
+        Largest probability to return unless its own is larger.
+
+    Examples
+    --------
+    >>> boosted_probability(np.array([0.0, 0.01, 0.1, 0.9, 1.0]), np.ones(5), 10.0, 0.5).tolist()
     [0.0, 0.1, 0.5, 0.9, 1.0]
+    >>> boosted_probability(np.array([0.01, 0.01]), np.array([0.5, 0.05]), 10.0, 0.5).tolist()
+    [0.05, 0.01]
     """
-    return np.asarray(np.maximum(probability, np.minimum(boost * probability, maximum)))
+    if boost == 1.0:
+        return probability
+    return np.asarray(np.maximum(probability, np.minimum(boost * weight * probability, maximum)))
 
 
 def choice_weight(happened: BoolArray, probability: FloatArray, sampled: FloatArray) -> FloatArray:

@@ -102,7 +102,7 @@ def _choose_dalitz(
     natural = at_least_one_probability(probability, event, events.n_events)
     charged = is_one_of(events.pdg, CHARGED_SPECIES) & (events.status == FINAL_STATE)
     too_few = np.bincount(events.event_index[charged], minlength=events.n_events) < _TRACKS_NEEDED
-    forced = boosted_probability(natural, importance.pair_boost, importance.forced_probability_max)
+    forced = boosted_probability(natural, events.weight, importance.pair_boost, importance.forced_probability_max)
     return force_at_least_one(probability, event, events.n_events, np.where(too_few, forced, natural), rng)
 
 

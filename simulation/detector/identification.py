@@ -26,7 +26,17 @@ from simulation.importance import NATURAL, Forced, ImportanceSampling
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
 
-NO_FOUR_TRACKS: Final = np.empty((0, 2, 2), dtype=np.int64)
+
+class WeightedFourTracks(NamedTuple):
+    """Events with four tracks among which lepton pairs may be made on purpose."""
+
+    track: NDArray[np.int64]
+    """Indices of the tracks, shape (n_events, 2, 2): two of one charge, then two of the other."""
+    weight: FloatArray
+    """Weights that the events have already, shape (n_events,)."""
+
+
+NO_FOUR_TRACKS: Final = WeightedFourTracks(np.empty((0, 2, 2), dtype=np.int64), np.empty(0))
 
 
 class Identification(NamedTuple):
@@ -146,7 +156,7 @@ def identify(
     rng: np.random.Generator,
     identification: IdentificationConfig,
     importance: ImportanceSampling = NATURAL,
-    four_tracks: NDArray[np.int64] = NO_FOUR_TRACKS,
+    four_tracks: WeightedFourTracks = NO_FOUR_TRACKS,
 ) -> Identified:
     """Return the likelihood ratios of tracks.
 
@@ -168,7 +178,7 @@ def identify(
     importance
         How much more often electron and muon pairs are identified.
     four_tracks
-        Tracks of the events in which they are, shape (n_events, 2, 2): two of one charge, then two of the other.
+        Events in which they are.
     """
     species = species_index(pdg)
     like_muon = np.zeros(len(CHARGED_SPECIES))
@@ -190,8 +200,9 @@ def identify(
         as_itself=pass_at(species, identification.muon),
     )
     electron, kaon = pass_at(species, identification.electron), pass_at(species, identification.kaon)
-    is_electron, electron_weight = _draw_passes(electron, four_tracks, Channel.EE, importance, rng)
-    is_muon, muon_weight = _draw_passes(muon.probability, four_tracks, Channel.MUMU, importance, rng)
+    is_electron, electron_factor = _draw_passes(electron, four_tracks, Channel.EE, importance, rng)
+    so_far = four_tracks._replace(weight=four_tracks.weight * electron_factor)
+    is_muon, muon_factor = _draw_passes(muon.probability, so_far, Channel.MUMU, importance, rng)
     muon_id = score(muon.given(is_muon, rng), is_muon, identification.muon)
     return Identified(
         Identification(
@@ -200,23 +211,24 @@ def identify(
             muon_quality=muon.reaches.astype(np.float64),
             kaon_pion_id=score(kaon, rng.random(len(kaon)) < kaon, identification.kaon),
         ),
-        electron_weight * muon_weight,
+        electron_factor * muon_factor,
     )
 
 
 def _draw_passes(
     probability: FloatArray,
-    four_tracks: NDArray[np.int64],
+    four_tracks: WeightedFourTracks,
     channel: Channel,
     importance: ImportanceSampling,
     rng: np.random.Generator,
 ) -> Forced:
-    """Return which tracks pass, and the weights of the events of `four_tracks`."""
+    """Return which tracks pass, and factors on the weights of the events of `four_tracks`."""
     passes = rng.random(len(probability)) < probability
     boost = importance.identification_boost.get(channel, 1.0)
     if boost == 1.0:
-        return Forced(passes, np.ones(len(four_tracks)))
-    passes[four_tracks], weight = force_lepton_pairs(
-        probability[four_tracks], boost, importance.forced_probability_max, rng
+        return Forced(passes, np.ones(len(four_tracks.weight)))
+    track = four_tracks.track
+    passes[track], factor = force_lepton_pairs(
+        probability[track], four_tracks.weight, boost, importance.forced_probability_max, rng
     )
-    return Forced(passes, weight)
+    return Forced(passes, factor)

@@ -173,7 +173,7 @@ def _choose_conversions(
     transverse = np.hypot(events.px[photon], events.py[photon])
     candidate = np.flatnonzero(forcible[event] & (transverse > least_pt[event]))
     natural = at_least_one_probability(probability[candidate], event[candidate], events.n_events)
-    forced = boosted_probability(natural, importance.pair_boost, importance.forced_probability_max)
+    forced = boosted_probability(natural, events.weight, importance.pair_boost, importance.conversion_probability_max)
     chosen[candidate], weight = force_at_least_one(
         probability[candidate], event[candidate], events.n_events, forced, rng
     )

@@ -12,7 +12,7 @@ from simulation.detector.calorimeter import find_photons
 from simulation.detector.configuration import DetectorConfig
 from simulation.detector.detected import DetectedEvents, Tracks
 from simulation.detector.four_tracks import FourTracks, neutral_four_tracks
-from simulation.detector.identification import NO_FOUR_TRACKS, Identification, identify
+from simulation.detector.identification import NO_FOUR_TRACKS, Identification, WeightedFourTracks, identify
 from simulation.detector.material import convert_photons
 from simulation.detector.neutral_pions import find_neutral_pions
 from simulation.detector.species import PHOTON
@@ -147,7 +147,7 @@ def identify_tracks(
     """Return events with their tracks identified, and weights changed accordingly; arguments as in `reconstruct`."""
     events, particle = tracked.events, tracked.tracks.particle
     transverse = np.hypot(events.px[particle], events.py[particle])
-    four = FourTracks(NO_FOUR_TRACKS, np.empty(0, dtype=np.int64))
+    four = FourTracks(NO_FOUR_TRACKS.track, np.empty(0, dtype=np.int64))
     if importance.identification_boost:
         four = neutral_four_tracks(tracked.tracks.helix, tracked.track_event, ip_mm)
     identified = identify(
@@ -157,7 +157,7 @@ def identify_tracks(
         rng,
         config.identification,
         importance,
-        four.track,
+        WeightedFourTracks(four.track, events.weight[four.event]),
     )
     weight = np.ones(events.n_events)
     weight[four.event] = identified.weight

@@ -61,7 +61,7 @@ def test_outcomes_given_one_are_natural_and_weights_restore_all(probability, for
 )
 def test_the_weights_have_mean_one(probability, boost, maximum):
     natural = at_least_one_probability(np.array(probability), np.zeros(len(probability), dtype=np.int64), 1)
-    forced = boosted_probability(natural, boost, maximum)
+    forced = boosted_probability(natural, np.ones(1), boost, maximum)
     assert np.all((forced >= natural) & (forced < 1.0))
     mean = forced * (natural / forced if natural[0] > 0.0 else 1.0) + (1.0 - forced) * (1.0 - natural) / (1.0 - forced)
     assert mean[0] == pytest.approx(1.0, rel=1e-12) or natural[0] == 0.0
@@ -73,7 +73,7 @@ def test_below_the_maximum_all_forced_events_share_one_weight():
     counts = rng.integers(0, 6, n)
     event = np.repeat(np.arange(n), counts)
     probability = rng.uniform(0.0, 0.004, len(event))
-    forced = boosted_probability(at_least_one_probability(probability, event, n), 20.0, 0.5)
+    forced = boosted_probability(at_least_one_probability(probability, event, n), np.ones(n), 20.0, 0.5)
     chosen, weight = force_at_least_one(probability, event, n, forced, rng)
     happened = np.bincount(event[chosen], minlength=n) > 0
     assert happened.sum() > 900
@@ -100,7 +100,7 @@ def test_certain_choices_are_made():
     probability, event = np.array([1.0, 0.0, 1.0]), np.array([0, 2, 3])
     natural = at_least_one_probability(probability, event, 5)
     assert natural.tolist() == [1.0, 0.0, 0.0, 1.0, 0.0]
-    forced = boosted_probability(natural, 10.0, 0.5)
+    forced = boosted_probability(natural, np.ones(5), 10.0, 0.5)
     chosen, weight = force_at_least_one(probability, event, 5, forced, np.random.default_rng(4))
     assert chosen.tolist() == [True, False, True]
     assert weight.tolist() == [1.0] * 5
