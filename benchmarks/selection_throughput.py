@@ -29,8 +29,10 @@ from processors.cutflow import Cut
 from processors.ntuple import TREE_NAME
 from processors.sample import read_sample_metadata
 from simulation.configuration import SimulationConfig, SkimConfig, TauLibraryConfig
-from simulation.production import make_library_part, produce, save_library
-from simulation.tasks import LibraryRole, ProductionTask, plan_production
+from simulation.libraries import LibraryKind, LibraryRole
+from simulation.library_parts import make_library_part, save_libraries
+from simulation.production import produce
+from simulation.tasks import ProductionTask, plan_production
 
 REPETITIONS = 5
 SEED = 2022
@@ -41,8 +43,9 @@ def simulate(folder: Path, n_events: int) -> None:
     config = SimulationConfig(
         skim=SkimConfig(enabled=False), tau_library=TauLibraryConfig(n_decays=4000, decays_per_task=4000)
     )
-    parts = [task for task in plan_production(config, SEED).libraries if task.role is LibraryRole.MONTE_CARLO]
-    save_library([make_library_part(part, config) for part in parts], LibraryRole.MONTE_CARLO, folder)
+    tasks = plan_production(config, SEED).libraries
+    parts = [task for task in tasks if task.role is LibraryRole.MONTE_CARLO and task.kind is LibraryKind.TAU]
+    save_libraries(parts, [make_library_part(part, config) for part in parts], folder)
     task = ProductionTask("tautau", Process.TAUTAU, index=0, run=1, production=0, seed=SEED, n_events=n_events)
     produce(task, config, folder, folder)
 

@@ -13,7 +13,7 @@ from simulation.configuration import CrossSection, SimulationConfig
 from simulation.continuum import continuum_events
 from simulation.generated import GeneratedEvents
 from simulation.lepton_pairs import bhabha_cross_section, bhabha_events, muon_pair_cross_section, muon_pair_events
-from simulation.tau_library import TauDecayLibrary
+from simulation.libraries import DecayLibraries
 from simulation.tau_pairs import tau_pair_events
 from simulation.two_photon import two_photon_cross_section_fb, two_photon_events
 from simulation.upsilon import upsilon_events
@@ -51,9 +51,9 @@ def background_cross_section(process: Process, config: SimulationConfig) -> Cros
 
 
 def background_events(
-    process: Process, n: int, library: TauDecayLibrary, config: SimulationConfig, rng: np.random.Generator
+    process: Process, n: int, libraries: DecayLibraries, config: SimulationConfig, rng: np.random.Generator
 ) -> Iterator[GeneratedEvents]:
-    """Yield batches of unweighted events of a background in the centre-of-mass frame, `n` in all.
+    """Yield batches of events of a background in the centre-of-mass frame, `n` in all.
 
     Parameters
     ----------
@@ -61,8 +61,8 @@ def background_events(
         The background.
     n
         Number of events.
-    library
-        τ decays.
+    libraries
+        Decays of τ's and B mesons.
     config
         Everything about the generators.
     rng
@@ -75,14 +75,15 @@ def background_events(
     """
     energy, batch = sqrt_s_gev(config.beams), config.production.batch_events
     sizes = batch_sizes(n, batch)
+    importance = config.production.importance_of(process)
     match process:
         case Process.TAUTAU:
             for size in sizes:
-                yield tau_pair_events(size, energy, library, rng, config.radiation, config.neutral_pions)
+                yield tau_pair_events(size, energy, libraries.tau, rng, config.radiation, importance)
         case Process.QQBAR:
-            yield from continuum_events(n, batch, energy, config.continuum, rng)
+            yield from continuum_events(n, batch, energy, config.continuum, rng, importance)
         case Process.BBBAR:
-            yield from upsilon_events(n, batch, energy, config.upsilon, rng)
+            yield from upsilon_events(n, batch, energy, config.upsilon, libraries.b, rng, importance)
         case Process.BHABHA:
             for size in sizes:
                 yield bhabha_events(size, energy, rng, config.lepton_pairs, config.radiation)

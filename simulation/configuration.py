@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from models.lifetime import LifetimeComponent, LifetimeMixture
 from models.search import BACKGROUNDS, Channel, Process
 from models.settings import Settings
+from processors.configuration import CandidateSettings, IdentificationSettings, TrackSettings
 from simulation.detector.configuration import DetectorConfig
 from simulation.importance import NATURAL, ImportanceSampling
 
@@ -69,11 +72,21 @@ class TauLibraryConfig(Settings):
         return self
 
 
+class MultiplicitySettings(Settings):
+    """Chance of a hadronic event to have exactly four good tracks, as far as it steers importance sampling."""
+
+    track_efficiency: float = Field(default=0.8, gt=0.0, lt=1.0)
+    """Probability that a charged particle is a good track: 91 % solid angle, slow tracks, reconstruction (estimate)."""
+    pair_fraction: float = Field(default=0.02, gt=0.0, lt=1.0)
+    """Probability of a conversion or Dalitz decay that adds two tracks (estimate)."""
+
+
 class ContinuumConfig(Settings):
     """e⁺e⁻ → qq̄, q = u, d, s, c."""
 
     hadronic_mass_min_gev: PositiveFloat = 3.6
     """Smallest mass of the quark pair after initial-state radiation."""
+    multiplicity: MultiplicitySettings = MultiplicitySettings()
 
 
 class BLibraryConfig(Settings):
@@ -92,15 +105,6 @@ class BLibraryConfig(Settings):
         if not self.kept_fraction or max(self.kept_fraction) > 1.0:
             raise ValueError("kept_fraction needs numbers in (0, 1], at least one")
         return self
-
-
-class MultiplicitySettings(Settings):
-    """Chance of a hadronic event to have exactly four good tracks, as far as it steers importance sampling."""
-
-    track_efficiency: float = Field(default=0.8, gt=0.0, lt=1.0)
-    """Probability that a charged particle is a good track: 91 % solid angle, slow tracks, reconstruction (estimate)."""
-    pair_fraction: float = Field(default=0.02, gt=0.0, lt=1.0)
-    """Probability of a conversion or Dalitz decay that adds two tracks (estimate)."""
 
 
 class UpsilonConfig(Settings):
@@ -199,29 +203,101 @@ class CrossSections(Settings):
     bbbar: CrossSection = CrossSection(value_fb=1.11e6, source="Υ(4S) on resonance, arXiv:1808.10567, table 2")
 
 
+class SignalGeneratorSettings(Settings):
+    """How e⁺e⁻ → τ⁺τ⁻φ events are generated."""
+
+    isr: bool = True
+    """Whether the colliding electrons radiate; without, all events have the full energy."""
+    radiated_fraction_min: float = Field(default=1e-4, gt=0.0, lt=1.0)
+    """Softest photon that is followed, as a fraction of s: 0.5 MeV."""
+    spectrum_points: int = Field(default=2000, ge=100)
+    """Nodes of the tabulated spectrum of the radiated fraction."""
+    slice_ends: tuple[float, ...] = (0.985, 0.95, 0.9, 0.8, 0.65, 0.45, 0.25, 0.1)
+    """Ends of the envelope's slices, as fractions of the energy above threshold, descending."""
+    recoil_cells: int = Field(default=64, ge=4)
+    """Cells of the envelope in the energy of φ."""
+    pair_cells: int = Field(default=24, ge=4)
+    """Cells of the envelope in the τ⁻ angle in the τ⁺τ⁻ rest frame."""
+    margin: float = Field(default=0.04, ge=0.0)
+    """Relative margin of the envelope: curvature inside a cell and the γ–Z interference, each below 2 %."""
+    block_size: int = Field(default=8192, ge=1)
+    """Trials evaluated together; chosen to stay in the processor's cache. Part of what a seed reproduces."""
+
+    @model_validator(mode="after")
+    def _slices_descend(self) -> SignalGeneratorSettings:
+        ends = (1.0, *self.slice_ends, 0.0)
+        if any(low >= high for high, low in itertools.pairwise(ends)):
+            raise ValueError(f"slice_ends must descend between 1 and 0, not {self.slice_ends}")
+        return self
+
+
 class SignalGrid(Settings):
     """Signal samples to generate in one channel."""
 
     masses_gev: tuple[PositiveFloat, ...]
     """φ masses."""
-    displaced_below_gev: NonNegativeFloat = 0.0
-    """Masses below this are also generated with the lifetimes below."""
-    displaced_ctau_mm: tuple[PositiveFloat, ...] = ()
-    """Proper decay lengths beside prompt."""
+    lifetimes: LifetimeMixture = LifetimeMixture.single(0.0)
+    """Distribution of the proper flight lengths of φ; prompt by default."""
     n_events: PositiveInt = 4_000
     """Events of each sample."""
-
-    def lifetimes_mm(self, mass_gev: float) -> tuple[float, ...]:
-        """Return the proper decay lengths generated at a mass; prompt is zero."""
-        return (0.0, *self.displaced_ctau_mm) if mass_gev < self.displaced_below_gev else (0.0,)
 
 
 ELECTRON_GRID = SignalGrid(
     masses_gev=(0.04, 0.05, 0.07, 0.09, 0.10, 0.13, 0.16, 0.19, 0.21),
-    displaced_below_gev=0.1,
-    displaced_ctau_mm=(10.0, 50.0),
+    # Half are prompt, as many as a prompt sample would have; each decay length serves the decade around it, and all of
+    # them together what is longer, because what flies further than the inner tracker is not found anyway.
+    lifetimes=LifetimeMixture(
+        components=(
+            LifetimeComponent(ctau_mm=0.0, share=3.0),
+            LifetimeComponent(ctau_mm=0.3),
+            LifetimeComponent(ctau_mm=3.0),
+            LifetimeComponent(ctau_mm=30.0),
+        )
+    ),
+    n_events=8_000,
 )
 MUON_GRID = SignalGrid(masses_gev=(0.225, 0.3, 0.5, 0.8, 1.2, 1.8, 2.5, 3.3, 4.2, 5.2, 6.0, 6.5))
+
+
+class PreselectionConfig(Settings):
+    """Which reconstructed events are worth writing: no tighter than the selection, or it would decide results.
+
+    Good tracks must be those of the selection, because "exactly four" has no looser version.
+    """
+
+    enabled: bool = False
+    """True drops events that no search selects, by the requirements below; they still count as generated."""
+    tracks: TrackSettings = TrackSettings()
+    """What makes a track good; four of them with charge zero are needed, by any search's transverse distance."""
+    identification: IdentificationSettings = IdentificationSettings()
+    """What makes a lepton."""
+    lepton_pair: bool = True
+    """Require a lepton pair of either channel."""
+    missing_mass_gev: tuple[float, float] | None = None
+    """Window of the missing mass in GeV; None requires nothing."""
+    momentum_scale_uncertainty: float = Field(default=0.001, ge=0.0, lt=1.0)
+    """Relative change of all momenta, either way, under which an event must fail to be dropped."""
+    min_photon_energy_gev: NonNegativeFloat = 0.0
+    """Smallest energy of a photon that counts for the missing mass."""
+
+    def contradiction(self, candidates: CandidateSettings) -> str | None:
+        """Return the name of a requirement that drops events which a selection would take, None if there is none."""
+        missing, leptons = candidates.missing_momentum, candidates.identification
+        low, high = self.missing_mass_gev or (-math.inf, math.inf)
+        tight = {
+            "tracks": self.tracks != candidates.tracks,
+            "identification": self.lepton_pair
+            and (
+                self.identification.min_electron_likelihood > leptons.min_electron_likelihood
+                or self.identification.min_muon_likelihood > leptons.min_muon_likelihood
+            ),
+            "missing_mass_gev": low > missing.min_mass_gev or high < missing.max_mass_gev,
+            "momentum_scale_uncertainty": self.missing_mass_gev is not None
+            and self.momentum_scale_uncertainty < candidates.corrections.momentum_scale_uncertainty,
+            "min_photon_energy_gev": self.missing_mass_gev is not None
+            and self.min_photon_energy_gev != candidates.features.min_photon_energy_gev,
+        }
+        return next((name for name, is_tight in tight.items() if self.enabled and is_tight), None)
 
 
 class SkimConfig(Settings):
@@ -237,12 +313,39 @@ class SkimConfig(Settings):
     """Acceptance in laboratory polar angle, with a margin to the tracker's 17°–150° for resolution."""
     pt_min_gev: NonNegativeFloat = 0.06
     """Least transverse momentum of a counted particle, with a margin to the tracker's threshold."""
+    preselection: PreselectionConfig = PreselectionConfig()
+    """What is required of events once they are reconstructed."""
 
     @model_validator(mode="after")
     def _window_is_open(self) -> SkimConfig:
         if self.n_charged_max < self.n_charged_min:
             raise ValueError(f"n_charged_max ({self.n_charged_max}) is below n_charged_min ({self.n_charged_min})")
         return self
+
+
+class InjectedSignal(Settings):
+    """A signal that is mixed into pseudo-data; its lifetime and rate follow from mass and coupling."""
+
+    channel: Channel
+    """Decay of φ."""
+    m_phi_gev: PositiveFloat
+    """φ mass."""
+    xi: PositiveFloat
+    """Coupling."""
+
+
+class HiddenSignal(Settings):
+    """Ranges that a signal is drawn from, by the seed of the production; what was drawn is only in the sealed truth.
+
+    Channels are drawn evenly, masses and couplings evenly in their logarithms.
+    """
+
+    m_phi_gev: dict[Channel, tuple[PositiveFloat, PositiveFloat]] = Field(
+        default={Channel.EE: (0.04, 0.21), Channel.MUMU: (0.225, 6.5)}, min_length=1
+    )
+    """Least and largest φ mass of each channel that may be drawn."""
+    xi: tuple[PositiveFloat, PositiveFloat] = (1.0, 100.0)
+    """Least and largest coupling."""
 
 
 class ProductionConfig(Settings):
@@ -254,10 +357,19 @@ class ProductionConfig(Settings):
     """Equivalent luminosity of each background's Monte Carlo over that of the pseudo-data."""
     events_per_file: PositiveInt = 100_000
     """Generated events in a file of Monte Carlo: one task, a matter of ten seconds at Pythia's speed."""
-    lepton_pairs_per_file: PositiveInt = 1_000_000
-    """The same for Bhabha and μ⁺μ⁻ events, of which few pass the skim."""
+    events_per_file_of: dict[Process, PositiveInt] = Field(
+        default={Process.BHABHA: 1_000_000, Process.DIMUON: 1_000_000}
+    )
+    """The same for processes of which another part is stored: few lepton pairs pass the skim."""
     data_luminosity_per_file_fb: PositiveFloat = 0.02
-    """Luminosity of one file of pseudo-data."""
+    """Luminosity of one file of pseudo-data, which is in memory as a whole to be shuffled."""
+    data_generated_fraction: dict[Process, PositiveFloat] = Field(default={})
+    """Events generated for pseudo-data over those expected, 1 if not listed. At 1 a process is sampled as in nature and
+    no event is used twice. Below, importance sampling is used and an event of weight w is taken w/fraction times."""
+    injected_signal: InjectedSignal | None = None
+    """A signal in the pseudo-data."""
+    hidden_signal: HiddenSignal | None = None
+    """A signal in the pseudo-data that is not known to who reads the configuration."""
     importance: dict[Process, ImportanceSampling] = Field(default={})
     """Importance sampling of each process; natural if not listed."""
     batch_events: PositiveInt = 20_000
@@ -278,6 +390,12 @@ class ProductionConfig(Settings):
                 raise ValueError(f"mc_luminosity_ratio names '{process}', which is not a background")
         return self
 
+    @model_validator(mode="after")
+    def _one_signal(self) -> ProductionConfig:
+        if self.injected_signal is not None and self.hidden_signal is not None:
+            raise ValueError("injected_signal and hidden_signal exclude each other")
+        return self
+
 
 class SimulationConfig(Settings):
     """Everything that decides what the simulated samples contain."""
@@ -291,6 +409,7 @@ class SimulationConfig(Settings):
     lepton_pairs: LeptonPairConfig = LeptonPairConfig()
     two_photon: TwoPhotonConfig = TwoPhotonConfig()
     cross_sections: CrossSections = CrossSections()
+    signal_generator: SignalGeneratorSettings = SignalGeneratorSettings()
     signal: dict[Channel, SignalGrid] = Field(default={Channel.EE: ELECTRON_GRID, Channel.MUMU: MUON_GRID})
     skim: SkimConfig = SkimConfig()
     production: ProductionConfig = ProductionConfig()

@@ -18,12 +18,12 @@ from simulation.configuration import SimulationConfig
 from simulation.detector.material import convert_photons
 from simulation.detector.response import reconstruct
 from simulation.generated import GeneratedEvents
+from simulation.libraries import DecayLibraries
 from simulation.pythia_events import GENERATOR
-from simulation.signal import SignalGenerator, SignalGeneratorSettings
+from simulation.signal import SignalGenerator
 from simulation.signal_events import signal_events
 from simulation.skim import may_pass_skim, passes_skim
-from simulation.tasks import LibraryRole, LibraryTask, ProductionTask
-from simulation.tau_library import TauDecayLibrary, make_tau_decay_library
+from simulation.tasks import ProductionTask
 
 FloatArray = NDArray[np.float64]
 
@@ -47,18 +47,6 @@ class _Skimmed(NamedTuple):
     sum_weights2: float
 
 
-def make_library_part(task: LibraryTask, config: SimulationConfig) -> TauDecayLibrary:
-    """Make one part of a library of τ decays."""
-    return make_tau_decay_library(task.n_decays, config.tau_library, task.rng())
-
-
-def save_library(parts: Sequence[TauDecayLibrary], role: LibraryRole, folder: Path) -> Path:
-    """Join the parts of a library and write it where `produce` looks for it; return its path."""
-    path = folder / role.file_name
-    TauDecayLibrary.concatenate(parts).save(path)
-    return path
-
-
 def produce(task: ProductionTask, config: SimulationConfig, library_folder: Path, folder: Path) -> ProducedFile:
     """Generate, reconstruct and write one ntuple file, whole or not at all.
 
@@ -69,28 +57,28 @@ def produce(task: ProductionTask, config: SimulationConfig, library_folder: Path
     config
         Everything that decides what is in it.
     library_folder
-        Folder of the τ libraries.
+        Folder of the libraries of decays.
     folder
         Folder of the ntuples, under which the file gets its place.
 
     Raises
     ------
     BadInputError
-        If the τ library cannot be read.
+        If a library cannot be read.
     PythiaError
         If Pythia cannot be set up or gives up.
     """
-    library = TauDecayLibrary.load(library_folder / task.library_role.file_name)
+    libraries = DecayLibraries(library_folder, task.library_role)
     mixing, detector, *generators = task.streams(2 + len(BACKGROUNDS))
     if task.process is Process.DATA:
         parts = [
-            _skim(_pseudo_data_events(process, task, library, config, rng), config, rng)
+            _skim(_pseudo_data_events(process, task, libraries, config, rng), config, rng)
             for process, rng in zip(BACKGROUNDS, generators, strict=True)
         ]
         skimmed = _interleave(_join(parts), mixing)
     else:
         rng = generators[0]
-        skimmed = _skim(_monte_carlo_events(task, library, config, rng), config, rng)
+        skimmed = _skim(_monte_carlo_events(task, libraries, config, rng), config, rng)
     metadata = _metadata(task, skimmed, config)
     path = folder / task.file_name
     columns = _event_columns(task, skimmed, config) | _detector_columns(task, skimmed, config, detector)
@@ -99,29 +87,28 @@ def produce(task: ProductionTask, config: SimulationConfig, library_folder: Path
 
 
 def _monte_carlo_events(
-    task: ProductionTask, library: TauDecayLibrary, config: SimulationConfig, rng: np.random.Generator
+    task: ProductionTask, libraries: DecayLibraries, config: SimulationConfig, rng: np.random.Generator
 ) -> Iterator[GeneratedEvents]:
     n = task.n_events or 0
     if task.signal is None:
-        yield from background_events(task.process, n, library, config, rng)
+        yield from background_events(task.process, n, libraries, config, rng)
         return
-    settings = SignalGeneratorSettings(sqrt_s_gev=sqrt_s_gev(config.beams))
-    generator = SignalGenerator.prepare(task.signal.m_phi_gev, settings)
+    generator = SignalGenerator.prepare(task.signal.m_phi_gev, sqrt_s_gev(config.beams), config.signal_generator)
     for size in batch_sizes(n, config.production.batch_events):
         yield signal_events(
-            size, generator, task.signal.channel, task.signal.ctau_mm, library, rng, config.neutral_pions
+            size, generator, task.signal.channel, task.signal.lifetimes, libraries.tau, rng
         )
 
 
 def _pseudo_data_events(
     process: Process,
     task: ProductionTask,
-    library: TauDecayLibrary,
+    libraries: DecayLibraries,
     config: SimulationConfig,
     rng: np.random.Generator,
 ) -> Iterator[GeneratedEvents]:
     expected = background_cross_section(process, config).value_fb * (task.luminosity_fb or 0.0)
-    return background_events(process, int(rng.poisson(expected)), library, config, rng)
+    return background_events(process, int(rng.poisson(expected)), libraries, config, rng)
 
 
 def _skim(batches: Iterator[GeneratedEvents], config: SimulationConfig, rng: np.random.Generator) -> _Skimmed:
@@ -174,7 +161,7 @@ def _metadata(task: ProductionTask, skimmed: _Skimmed, config: SimulationConfig)
         is_data=is_data,
         channel=signal.channel if signal else None,
         m_phi_gev=signal.m_phi_gev if signal else None,
-        ctau_mm=signal.ctau_mm if signal else None,
+        lifetimes=signal.lifetimes if signal else None,
         cross_section_fb=cross_section.value_fb if cross_section else None,
         cross_section_source=cross_section.source if cross_section else "",
         n_generated=skimmed.n_generated,

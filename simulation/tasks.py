@@ -8,29 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from hashlib import blake2b
 from math import ceil
 
 import numpy as np
 
+from models.lifetime import LifetimeMixture
 from models.search import Channel, Process
 from simulation.backgrounds import background_cross_section
 from simulation.configuration import SimulationConfig
+from simulation.libraries import LibraryKind, LibraryRole
 
 DATA_SAMPLE = "data"
-
-
-class LibraryRole(StrEnum):
-    """Which samples a library of τ decays serves: pseudo-data share nothing with Monte Carlo."""
-
-    MONTE_CARLO = "mc"
-    PSEUDO_DATA = "data"
-
-    @property
-    def file_name(self) -> str:
-        """Name of the library's file."""
-        return f"tau_library_{self}.npz"
 
 
 @dataclass(frozen=True)
@@ -39,24 +28,24 @@ class SignalPoint:
 
     channel: Channel
     m_phi_gev: float
-    ctau_mm: float
-    """Proper decay length, zero for prompt."""
+    lifetimes: LifetimeMixture
+    """Distribution of the proper flight lengths."""
 
     @property
     def sample(self) -> str:
         """Name of the sample.
 
-        >>> SignalPoint(Channel.EE, 0.05, 10.0).sample
-        'signal_ee_m0.050_ctau10'
+        >>> SignalPoint(Channel.EE, 0.05, LifetimeMixture.single(0.0)).sample
+        'signal_ee_m0.050'
         """
-        prompt = f"signal_{self.channel}_m{self.m_phi_gev:.3f}"
-        return f"{prompt}_ctau{self.ctau_mm:g}" if self.ctau_mm > 0.0 else prompt
+        return f"signal_{self.channel}_m{self.m_phi_gev:.3f}"
 
 
 @dataclass(frozen=True)
 class LibraryTask:
-    """One part of a library of τ decays."""
+    """One part of a library of decays."""
 
+    kind: LibraryKind
     role: LibraryRole
     index: int
     n_decays: int
@@ -65,11 +54,11 @@ class LibraryTask:
     @property
     def name(self) -> str:
         """What the task makes, in words."""
-        return f"τ library {self.role}, part {self.index}"
+        return f"{self.kind} library {self.role}, part {self.index}"
 
     def rng(self) -> np.random.Generator:
         """Return the random stream of this part."""
-        return np.random.default_rng(_seed_sequence(self.seed, f"tau_library_{self.role}", self.index))
+        return np.random.default_rng(_seed_sequence(self.seed, f"{self.kind}_library_{self.role}", self.index))
 
 
 @dataclass(frozen=True)
@@ -99,12 +88,13 @@ class ProductionTask:
 
     @property
     def library_role(self) -> LibraryRole:
-        """The library that its τ decays come from."""
+        """The libraries that its decays come from."""
         return LibraryRole.PSEUDO_DATA if self.process is Process.DATA else LibraryRole.MONTE_CARLO
 
-    def streams(self, n: int) -> list[np.random.Generator]:
-        """Return `n` independent random streams that belong to this file alone."""
-        return [np.random.default_rng(child) for child in _seed_sequence(self.seed, self.sample, self.index).spawn(n)]
+    def streams(self, n: int, part: str = "") -> list[np.random.Generator]:
+        """Return `n` independent random streams that belong to this file, and this part of what is in it, alone."""
+        name = f"{self.sample}/{part}" if part else self.sample
+        return [np.random.default_rng(child) for child in _seed_sequence(self.seed, name, self.index).spawn(n)]
 
 
 @dataclass(frozen=True)
@@ -152,19 +142,25 @@ def _samples(config: SimulationConfig) -> Iterator[tuple[str, Process, SignalPoi
     for process, ratio in production.mc_luminosity_ratio.items():
         luminosity_fb = ratio * production.data_luminosity_fb
         n_events = ceil(luminosity_fb * background_cross_section(process, config).value_fb)
-        lepton_pairs = process in (Process.BHABHA, Process.DIMUON)
-        per_file = production.lepton_pairs_per_file if lepton_pairs else production.events_per_file
+        per_file = production.events_per_file_of.get(process, production.events_per_file)
         yield process.value, process, None, _even_parts(n_events, per_file)
     for channel, grid in config.signal.items():
         for mass in grid.masses_gev:
-            for ctau in grid.lifetimes_mm(mass):
-                point = SignalPoint(channel, mass, ctau)
-                yield point.sample, Process.SIGNAL, point, _even_parts(grid.n_events, production.events_per_file)
+            point = SignalPoint(channel, mass, grid.lifetimes)
+            yield point.sample, Process.SIGNAL, point, _even_parts(grid.n_events, production.events_per_file)
 
 
 def _library_tasks(config: SimulationConfig, seed: int) -> list[LibraryTask]:
-    sizes = _even_parts(config.tau_library.n_decays, config.tau_library.decays_per_task)
-    return [LibraryTask(role, index, int(size), seed) for role in LibraryRole for index, size in enumerate(sizes)]
+    sizes = {
+        LibraryKind.TAU: _even_parts(config.tau_library.n_decays, config.tau_library.decays_per_task),
+        LibraryKind.B: _even_parts(config.upsilon.library.n_decays, config.upsilon.library.decays_per_task),
+    }
+    return [
+        LibraryTask(kind, role, index, int(size), seed)
+        for kind in LibraryKind
+        for role in LibraryRole
+        for index, size in enumerate(sizes[kind])
+    ]
 
 
 def _even_parts(total: int, largest: int) -> list[float]:

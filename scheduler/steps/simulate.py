@@ -1,4 +1,4 @@
-"""The simulation step: τ-decay libraries first, then every ntuple file, one task each."""
+"""The simulation step: libraries of decays first, then every ntuple file, one task each."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from scheduler.tasks import map_tasks
 from simulation.configuration import SimulationConfig
-from simulation.production import make_library_part, produce, save_library
-from simulation.tasks import LibraryRole, LibraryTask, ProductionTask, plan_production
+from simulation.library_parts import make_library_part, save_libraries
+from simulation.production import produce
+from simulation.tasks import LibraryTask, ProductionTask, plan_production
 
 if TYPE_CHECKING:
     from scheduler.steps.step import StepContext
@@ -26,7 +27,7 @@ def execute(context: StepContext) -> None:
         return
     libraries = context.output.path / "libraries"
     libraries.mkdir(exist_ok=True)
-    unmade = [task for task in plan.libraries if not (libraries / task.role.file_name).exists()]
+    unmade = [task for task in plan.libraries if not (libraries / task.kind.file_name(task.role)).exists()]
     _make_libraries(unmade, libraries, context)
     map_tasks(
         context.client(),
@@ -48,15 +49,12 @@ def _make_libraries(tasks: Sequence[LibraryTask], folder: Path, context: StepCon
         partial(make_library_part, config=context.config.simulation),
         tasks,
         describe=attrgetter("name"),
-        label="simulate: τ decays",
+        label="simulate: decays",
         unit="library parts",
         settings=context.config.tasks,
         terminal=context.terminal,
     )
-    for role in LibraryRole:
-        own = [part for task, part in zip(tasks, parts, strict=True) if task.role is role]
-        if own:
-            save_library(own, role, folder)
+    save_libraries(tasks, parts, folder)
 
 
 def _produce(task: ProductionTask, config: SimulationConfig, libraries: Path, ntuples: Path) -> int:

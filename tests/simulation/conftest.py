@@ -5,7 +5,9 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 from particle import PDGID
 
-from simulation.configuration import TauLibraryConfig
+from simulation.b_library import make_b_library_part
+from simulation.configuration import TauLibraryConfig, UpsilonConfig
+from simulation.decay_library import DecayLibrary
 from simulation.detector.species import PHOTON, mass_gev
 from simulation.generated import FINAL_STATE, GeneratedEvents
 from simulation.tau_library import TauDecayLibrary, make_tau_decay_library
@@ -52,6 +54,12 @@ def particle_gun() -> Gun:
 def tau_library() -> TauDecayLibrary:
     """A library small enough to be made in two seconds."""
     return make_tau_decay_library(4000, TauLibraryConfig(), np.random.default_rng(11))
+
+
+@pytest.fixture(scope="session")
+def b_library() -> DecayLibrary:
+    """A library of B decays that is made in two seconds."""
+    return make_b_library_part(12_000, UpsilonConfig(), np.random.default_rng(12))
 
 
 @pytest.fixture(scope="session")

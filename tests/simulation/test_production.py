@@ -13,21 +13,27 @@ from processors.ntuple import TREE_NAME
 from processors.sample import read_sample_metadata
 from simulation.beams import beam_four_momentum, to_laboratory
 from simulation.configuration import (
+    BLibraryConfig,
     ProductionConfig,
     SignalGrid,
     SimulationConfig,
     SkimConfig,
     TauLibraryConfig,
+    UpsilonConfig,
 )
+from simulation.decay_library import DecayLibrary
 from simulation.detector.material import convert_photons
-from simulation.production import make_library_part, produce, save_library
+from simulation.libraries import LibraryKind, LibraryRole
+from simulation.library_parts import make_library_part
+from simulation.production import produce
 from simulation.skim import may_pass_skim, passes_skim
-from simulation.tasks import LibraryRole, ProductionTask, plan_production
+from simulation.tasks import ProductionTask, plan_production
 from simulation.tau_library import TauDecayLibrary
 from simulation.tau_pairs import tau_pair_events
 
 CONFIG = SimulationConfig(
     tau_library=TauLibraryConfig(n_decays=300, decays_per_task=200),
+    upsilon=UpsilonConfig(library=BLibraryConfig(n_decays=400, decays_per_task=200)),
     signal={
         Channel.EE: SignalGrid(masses_gev=(0.05, 0.1), displaced_below_gev=0.1, displaced_ctau_mm=(10.0,), n_events=300)
     },
@@ -43,10 +49,11 @@ SEED = 3
 
 
 @pytest.fixture(scope="module")
-def libraries(tmp_path_factory: pytest.TempPathFactory, tau_library: TauDecayLibrary) -> Path:
+def libraries(tmp_path_factory: pytest.TempPathFactory, tau_library: TauDecayLibrary, b_library: DecayLibrary) -> Path:
     folder = tmp_path_factory.mktemp("libraries")
     for role in LibraryRole:
-        save_library([tau_library], role, folder)
+        tau_library.save(folder / LibraryKind.TAU.file_name(role))
+        b_library.save(folder / LibraryKind.B.file_name(role))
     return folder
 
 
@@ -77,7 +84,9 @@ def test_plan_names_every_sample_once() -> None:
     data = [task.luminosity_fb for task in plan.files if task.sample == "data"]
     assert sum(data) == pytest.approx(0.0004)
     for role in LibraryRole:
-        assert sum(task.n_decays for task in plan.libraries if task.role is role) == 300
+        tasks = [task for task in plan.libraries if task.role is role]
+        assert sum(task.n_decays for task in tasks if task.kind is LibraryKind.TAU) == 300
+        assert sum(task.n_decays for task in tasks if task.kind is LibraryKind.B) == 400
 
 
 def test_streams_belong_to_seed_sample_and_file_alone() -> None:

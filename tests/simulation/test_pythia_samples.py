@@ -5,6 +5,7 @@ import pytest
 
 from simulation.configuration import ContinuumConfig, UpsilonConfig
 from simulation.continuum import continuum_events
+from simulation.decay_library import DecayLibrary
 from simulation.detector.species import CHARGED_SPECIES, is_one_of
 from simulation.generated import FINAL_STATE, GeneratedEvents
 from simulation.pythia_events import PythiaError, start_pythia
@@ -18,8 +19,8 @@ def _continuum(n: int, seed: int = 1, batch: int = 600) -> GeneratedEvents:
     return GeneratedEvents.concatenate(list(batches))
 
 
-def _upsilon(n: int) -> GeneratedEvents:
-    batches = upsilon_events(n, 500, SQRT_S, UpsilonConfig(), np.random.default_rng(2))
+def _upsilon(n: int, library: DecayLibrary) -> GeneratedEvents:
+    batches = upsilon_events(n, 500, SQRT_S, UpsilonConfig(), library, np.random.default_rng(2))
     return GeneratedEvents.concatenate(list(batches))
 
 
@@ -29,8 +30,8 @@ def continuum() -> GeneratedEvents:
 
 
 @pytest.fixture(scope="module")
-def upsilon() -> GeneratedEvents:
-    return _upsilon(1500)
+def upsilon(b_library: DecayLibrary) -> GeneratedEvents:
+    return _upsilon(1500, b_library)
 
 
 @pytest.mark.parametrize("sample", ["continuum", "upsilon"])
