@@ -12,9 +12,10 @@ from typing import Self
 
 import cramjam
 import uproot
-from pydantic import Field, PositiveFloat, ValidationError, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from models.errors import BadInputError
+from models.lifetime import LifetimeMixture
 from models.search import Channel, Process
 from models.settings import Settings
 from processors.ntuple import METADATA_KEY
@@ -53,7 +54,9 @@ class SampleMetadata(Settings):
     m_phi_gev: PositiveFloat | None = None
     """φ mass; signal only."""
     ctau_mm: float | None = Field(default=None, ge=0.0)
-    """φ proper decay length, 0 for prompt; signal only."""
+    """φ proper decay length, 0 for prompt; signal of one lifetime only."""
+    lifetimes: LifetimeMixture | None = None
+    """Distribution of proper flight lengths of φ; signal of several lifetimes only."""
     cross_section_fb: PositiveFloat | None = None
     """Cross-section of what was generated, None for data and for signal that is normalised per fb."""
     cross_section_source: str = ""
@@ -66,6 +69,11 @@ class SampleMetadata(Settings):
     """Σw² over them."""
     equivalent_luminosity_fb: float | None = Field(default=None, ge=0.0)
     """Effective number of events over the cross-section, in fb⁻¹; the recorded luminosity for data."""
+    repeats: PositiveInt = 1
+    """Times that each generated event went through detector and selection. The event number over this, rounded down, is
+    the number of the generated event: events that share it are not independent."""
+    skim: str = ""
+    """Which generated events were left out, as the settings of the skim in JSON; empty if none were."""
     seed: int | None = Field(default=None, ge=0)
     """Seed that reproduces the file; None for real data."""
     generator: str
@@ -75,16 +83,24 @@ class SampleMetadata(Settings):
     def _fields_fit_the_process(self) -> Self:
         if self.is_data != (self.process is Process.DATA):
             raise ValueError(f"is_data is {self.is_data} but the process is '{self.process}'")
-        signal_fields = (self.channel, self.m_phi_gev, self.ctau_mm)
-        if self.process is Process.SIGNAL and None in signal_fields:
-            raise ValueError("a signal sample needs channel, m_phi_gev and ctau_mm")
-        if self.process is not Process.SIGNAL and signal_fields != (None, None, None):
-            raise ValueError(f"channel, m_phi_gev and ctau_mm belong to signal, not to '{self.process}'")
+        signal_fields = (self.channel, self.m_phi_gev, self.ctau_mm, self.lifetimes)
+        if self.process is Process.SIGNAL:
+            if self.channel is None or self.m_phi_gev is None:
+                raise ValueError("a signal sample needs channel and m_phi_gev")
+            if (self.ctau_mm is None) == (self.lifetimes is None):
+                raise ValueError("a signal sample needs either ctau_mm or lifetimes")
+        elif any(field is not None for field in signal_fields):
+            raise ValueError(f"channel, m_phi_gev, ctau_mm and lifetimes belong to signal, not to '{self.process}'")
         if self.is_data and self.cross_section_fb is not None:
             raise ValueError("data have no cross-section")
         if self.process.is_background and self.cross_section_fb is None:
             raise ValueError(f"a '{self.process}' sample needs cross_section_fb")
         return self
+
+    @property
+    def flight_lengths(self) -> LifetimeMixture:
+        """Distribution of the proper flight lengths of a signal sample."""
+        return self.lifetimes or LifetimeMixture.single(self.ctau_mm or 0.0)
 
 
 def read_sample_metadata(path: str | Path) -> SampleMetadata:

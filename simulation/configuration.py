@@ -11,6 +11,7 @@ from models.lifetime import LifetimeComponent, LifetimeMixture
 from models.search import BACKGROUNDS, Channel, Process
 from models.settings import Settings
 from processors.configuration import CandidateSettings, IdentificationSettings, TrackSettings
+from processors.ntuple_writer import NtupleWriterSettings
 from simulation.detector.configuration import DetectorConfig
 from simulation.importance import NATURAL, ImportanceSampling
 
@@ -412,5 +413,6 @@ class SimulationConfig(Settings):
     signal_generator: SignalGeneratorSettings = SignalGeneratorSettings()
     signal: dict[Channel, SignalGrid] = Field(default={Channel.EE: ELECTRON_GRID, Channel.MUMU: MUON_GRID})
     skim: SkimConfig = SkimConfig()
+    ntuples: NtupleWriterSettings = NtupleWriterSettings()
     production: ProductionConfig = ProductionConfig()
     detector: DetectorConfig = DetectorConfig()

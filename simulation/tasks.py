@@ -58,7 +58,7 @@ class LibraryTask:
 
     def rng(self) -> np.random.Generator:
         """Return the random stream of this part."""
-        return np.random.default_rng(_seed_sequence(self.seed, f"{self.kind}_library_{self.role}", self.index))
+        return np.random.default_rng(seed_sequence(self.seed, f"{self.kind}_library_{self.role}", self.index))
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class ProductionTask:
     def streams(self, n: int, part: str = "") -> list[np.random.Generator]:
         """Return `n` independent random streams that belong to this file, and this part of what is in it, alone."""
         name = f"{self.sample}/{part}" if part else self.sample
-        return [np.random.default_rng(child) for child in _seed_sequence(self.seed, name, self.index).spawn(n)]
+        return [np.random.default_rng(child) for child in seed_sequence(self.seed, name, self.index).spawn(n)]
 
 
 @dataclass(frozen=True)
@@ -169,6 +169,7 @@ def _even_parts(total: int, largest: int) -> list[float]:
     return [(total + index) // n_parts for index in range(n_parts)]
 
 
-def _seed_sequence(seed: int, name: str, index: int) -> np.random.SeedSequence:
+def seed_sequence(seed: int, name: str, index: int) -> np.random.SeedSequence:
+    """Return the root of random streams that belong to a name and a number alone."""
     digest = blake2b(name.encode(), digest_size=4).digest()
     return np.random.SeedSequence(seed, spawn_key=(int.from_bytes(digest, "big"), index))
