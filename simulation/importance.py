@@ -3,8 +3,8 @@
 Several independent rare choices of an event, such as its photons' conversions, succeed at least once with probability
 P = 1 − ∏(1 − p). Sampling "at least once" with another probability q and giving the event the weight P/q if so and
 (1 − P)/(1 − q) if not leaves every expectation what it was. With q = bP, all events in which it happens have the one
-weight 1/b: they are worth as much as b times more luminosity. A sample is worth (Σw)²/Σw², so unequal weights are waste:
-choices made one after another aim at one common weight, with q = bwP in an event that already has the weight w.
+weight 1/b: they are worth as much as b times more luminosity. A sample is worth (Σw)²/Σw², which unequal weights
+waste: choices made one after another aim at one common weight, with q = bwP in an event that already has the weight w.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class ImportanceSampling(Settings):
     """How much more often than in nature the rare decisive paths of one process are sampled; the default is nature."""
 
     pair_boost: float = Field(default=1.0, ge=1.0)
-    """Inverse of the weight that events get by a Dalitz decay or a conversion, if without it there are too few tracks and
-    the limits below allow it."""
+    """Inverse of the weight that events get by a Dalitz decay or a conversion, where tracks are missing without and the
+    limits below allow it."""
     identification_boost: dict[Channel, Annotated[float, Field(ge=1.0)]] = Field(default={})
     """Inverse of the weight that events get by an identified pair of a flavour among four tracks, whatever makes it:
     hadrons misidentified, decays in flight, leptons identified with little efficiency; natural if not listed."""
@@ -38,8 +38,8 @@ class ImportanceSampling(Settings):
     """Largest probability that conversion is boosted to. Events without one weigh up to 1/(1 − this), but have too few
     tracks to be selected."""
     forced_probability_max: float = Field(default=0.5, gt=0.0, lt=1.0)
-    """The same for the other choices. What is not chosen may still be selected in another way: with one half, it at most
-    doubles its weight."""
+    """The same for the other choices. What is not chosen may be selected in another way: with one half, it doubles
+    its weight at most."""
     tau_enrichment: dict[TauDecayClass, PositiveFloat] = Field(default={})
     """Relative oversampling of classes of τ decay; 1 if not listed."""
     low_multiplicity_enrichment: float = Field(default=1.0, ge=1.0)
