@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.kinematics import boost_from_rest_frame, mass_of, unit_vector
+from models.lifetime import LifetimeMixture
 from models.search import Channel
 from simulation.generated import FINAL_STATE, GeneratedEvents, Particles
 
@@ -14,7 +15,7 @@ def decay_phi(
     events: GeneratedEvents,
     rows: NDArray[np.int64],
     channel: Channel,
-    ctau_mm: float,
+    lifetimes: LifetimeMixture,
     rng: np.random.Generator,
 ) -> GeneratedEvents:
     """Return the events with the φ's decayed.
@@ -27,15 +28,14 @@ def decay_phi(
         Rows of the φ's, shape (n,).
     channel
         What they decay to.
-    ctau_mm
-        Proper decay length, zero for prompt.
+    lifetimes
+        Distribution of their proper flight lengths.
     rng
         Random stream.
     """
     phi = events.momentum[rows]
     mass = mass_of(phi)
-    proper_time_mm = ctau_mm * rng.exponential(size=len(rows))
-    vertex = events.vertex[rows] + phi * (proper_time_mm / mass)[:, None]
+    vertex = events.vertex[rows] + phi * (lifetimes.sample(len(rows), rng) / mass)[:, None]
     direction = unit_vector(rng.uniform(-1.0, 1.0, len(rows)), rng.uniform(-np.pi, np.pi, len(rows)))
     energy = 0.5 * mass
     momentum = np.sqrt(energy**2 - channel.lepton_mass_gev**2)

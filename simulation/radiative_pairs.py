@@ -104,7 +104,7 @@ def make_radiative_pairs(
     reduced_s = s * (1.0 - initial_fraction)
 
     cosine = sample_cosine(reduced_s)
-    direction = rotate_z_to(unit_vector(cosine, rng.uniform(-np.pi, np.pi, n)), _annihilation_axis(pair))
+    direction = rotate_z_to(unit_vector(cosine, rng.uniform(-np.pi, np.pi, n)), annihilation_axis(pair))
     fraction = final_fraction * (1.0 - 4.0 * fermion_mass_gev**2 / reduced_s)
     final_cosine = sample_photon_cosine(fraction, reduced_s, fermion_mass_gev, rng)
     if virtual_photons:
@@ -145,7 +145,7 @@ def _fermion(pair: FloatArray, direction: FloatArray, fermion_mass_gev: float) -
     return boost_from_rest_frame(np.column_stack([momentum[:, None] * direction, energy]), pair)
 
 
-def _annihilation_axis(pair: FloatArray) -> FloatArray:
+def annihilation_axis(pair: FloatArray) -> FloatArray:
     """Return the axis, shape (n, 3), that polar angles in the rest frame of a recoiling pair are measured from.
 
     It bisects the electron and the reversed positron beam as seen there (J. C. Collins and D. E. Soper, Phys. Rev. D

@@ -1,9 +1,11 @@
-"""Unweighted e⁺e⁻ → τ⁺τ⁻φ events from the tree-level helicity amplitudes.
+"""Unweighted e⁺e⁻ → τ⁺τ⁻φ events from the tree-level helicity amplitudes, with initial-state radiation.
 
-An envelope over the two variables that fix an event's shape, taken from the orientation-averaged |M|² on a grid, is
-sampled first; the orientation is uniform, and because the electron tensor is quadratic in the beam direction no
-orientation exceeds 3/2 of the average. Accept–reject with the full |M|² makes events exact, and the τ helicities are
-drawn from |M|² of each configuration. Initial-state radiation is not simulated here: events have the full √s.
+The colliding electrons radiate a fraction v of s with the radiator of `models.theory.initial_state_radiation`; the rest
+collides at s′ = s(1 − v). An envelope over the two variables that fix the shape of an event, taken from the
+orientation-averaged |M|² on a grid in each of several slices of s′, is sampled together with v; the orientation is
+uniform, and because the electron tensor is quadratic in the beam direction no orientation exceeds 3/2 of the average.
+Accept–reject with the full |M|² at the event's own s′ makes events exact, v included, and no cross-section is needed.
+One photon carries all of v, at the angle of the first-order matrix element (`simulation.radiation`).
 """
 
 from __future__ import annotations
@@ -13,16 +15,20 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
+from models.constants import ELECTRON_MASS_GEV, TAU_MASS_GEV
 from models.errors import LeptophileError
-from models.settings import Settings
 from models.theory.born import orientation_averaged_weights
 from models.theory.configuration import CollisionSettings
 from models.theory.cross_section import check_mass
+from models.theory.initial_state_radiation import hard_radiation, radiator_exponent, soft_virtual_factor
 from models.theory.matrix_element import helicity_weights, scalar_radiation_amplitudes
 from models.theory.phase_space import body_momenta, orient
-from models.theory.tau_pair import HELICITIES
+from models.theory.spin_correlation import spin_correlation_from_amplitudes
+from simulation.configuration import SignalGeneratorSettings
+from simulation.radiation import RadiationSpectrum, sample_photon_cosine
+
+FloatArray = NDArray[np.float64]
 
 _ORIENTATION_BOUND: Final = 1.5
 """Largest |M|² over its average over orientations for photon exchange: tr H − n·H·n ≤ tr H for positive H."""
@@ -32,32 +38,22 @@ class EnvelopeError(LeptophileError):
     """An event's weight exceeded the envelope it was drawn from, so that accepted events would be biased."""
 
 
-class SignalGeneratorSettings(Settings):
-    """How signal events are generated."""
-
-    sqrt_s_gev: float = Field(default=CollisionSettings().sqrt_s_gev, gt=3.6)
-    """Centre-of-mass energy in GeV, by default that of the cross-section table."""
-    recoil_cells: int = Field(default=64, ge=4)
-    """Cells of the envelope in the energy of φ."""
-    pair_cells: int = Field(default=24, ge=4)
-    """Cells of the envelope in the τ⁻ angle in the τ⁺τ⁻ rest frame."""
-    margin: float = Field(default=0.04, ge=0.0)
-    """Relative margin of the envelope: curvature inside a cell and the γ–Z interference, each below 2 %."""
-    block_size: int = Field(default=8192, ge=1)
-    """Trials evaluated together; chosen to stay in the processor's cache. Part of what a seed reproduces."""
-
-
 @dataclass(frozen=True)
 class TauPairPhi:
-    """e⁺e⁻ → τ⁺τ⁻φ events in the centre-of-mass frame, electron along +z; momenta are (E, px, py, pz) in GeV."""
+    """e⁺e⁻ → τ⁺τ⁻φ(γ) events; momenta are (E, px, py, pz) in GeV.
 
-    p_tau_minus: NDArray[np.float64]
+    Those of the τ's and φ are in the rest frame of all three, the electron beam along +z; what radiates is the beams,
+    and `photon` is in the centre-of-mass frame, where the three recoil against it.
+    """
+
+    p_tau_minus: FloatArray
     """Shape (N, 4)."""
-    p_tau_plus: NDArray[np.float64]
-    p_phi: NDArray[np.float64]
-    helicity_tau_minus: NDArray[np.int8]
-    """Twice the helicity in the centre-of-mass frame, −1 or +1, shape (N,)."""
-    helicity_tau_plus: NDArray[np.int8]
+    p_tau_plus: FloatArray
+    p_phi: FloatArray
+    photon: FloatArray
+    """Zero where there is none."""
+    spin_correlation: FloatArray
+    """Spin correlation matrices of the τ pair, as of `models.theory.spin_correlation`, shape (N, 4, 4)."""
 
     def __len__(self) -> int:
         return len(self.p_phi)
@@ -68,20 +64,32 @@ class SignalGenerator:
     """A prepared generator for one φ mass; pickles, and holds no random state."""
 
     m_phi_gev: float
+    sqrt_s_gev: float
     settings: SignalGeneratorSettings
-    envelope: NDArray[np.float64]
-    """Upper bound of |M|² dΦ₃/(du dv) in each cell, averaged over orientations, shape (recoil_cells, pair_cells)."""
+    envelope: FloatArray
+    """Upper bound of |M|² dΦ₃/(du dv)/s′ in each cell, averaged over orientations, shape (slices, recoil_cells,
+    pair_cells)."""
+    slice_fraction: FloatArray
+    """Radiated fraction at which each slice but the first begins, shape (slices − 1,)."""
+    radiated: RadiationSpectrum
+    """Radiated fraction as proposed: the radiator times the envelope's integral."""
 
     @staticmethod
-    def prepare(m_phi_gev: float, settings: SignalGeneratorSettings | None = None) -> SignalGenerator:
-        """Scan |M|² over the corners and centres of the envelope's cells.
+    def prepare(
+        m_phi_gev: float,
+        sqrt_s_gev: float = CollisionSettings().sqrt_s_gev,
+        settings: SignalGeneratorSettings | None = None,
+    ) -> SignalGenerator:
+        """Scan |M|² over the corners and centres of the envelope's cells at the ends of its slices.
 
         Parameters
         ----------
         m_phi_gev
             Mass of φ.
+        sqrt_s_gev
+            Centre-of-mass energy, by default that of the cross-section table.
         settings
-            Envelope and collision energy.
+            Envelope and radiation.
 
         Returns
         -------
@@ -95,21 +103,25 @@ class SignalGenerator:
 
         Examples
         --------
-        >>> events = SignalGenerator.prepare(1.0).generate(1000, np.random.default_rng(1))
+        >>> events = SignalGenerator.prepare(1.0, settings=SignalGeneratorSettings(isr=False)).generate(
+        ...     1000, np.random.default_rng(1)
+        ... )
         >>> bool(np.allclose((events.p_tau_minus + events.p_tau_plus + events.p_phi)[:, 0], 10.58))
         True
         """
         chosen = settings or SignalGeneratorSettings()
         mass = float(check_mass(m_phi_gev))
-        # Corners, edge midpoints and centres of all cells lie on one grid of half the spacing.
-        half_u = np.linspace(0.0, 1.0, 2 * chosen.recoil_cells + 1)
-        half_v = np.linspace(0.0, 1.0, 2 * chosen.pair_cells + 1)
-        u, v = (grid.ravel() for grid in np.meshgrid(half_u, half_v, indexing="ij"))
-        body = body_momenta(u, v, m_phi_gev=mass, sqrt_s_gev=chosen.sqrt_s_gev)
-        averaged = body.density * orientation_averaged_weights(body, sqrt_s_gev=chosen.sqrt_s_gev)
-        scan = averaged.reshape(len(half_u), len(half_v))
-        windows = np.lib.stride_tricks.sliding_window_view(scan, (3, 3))[::2, ::2]
-        return SignalGenerator(mass, chosen, windows.max(axis=(2, 3)) * (1.0 + chosen.margin))
+        threshold = 2.0 * TAU_MASS_GEV + mass
+        ends = (1.0, *chosen.slice_ends) if chosen.isr else (1.0,)
+        energies = threshold + np.array(ends) * (sqrt_s_gev - threshold)
+        bounds = np.stack([_cell_maxima(mass, float(energy), chosen) for energy in energies])
+        # Each slice has the larger of the bounds at its ends; the last one reaches down to the threshold.
+        envelope = np.maximum(bounds, np.concatenate([bounds[1:], bounds[-1:]])) * (1.0 + chosen.margin)
+        starts = 1.0 - (energies[1:] / sqrt_s_gev) ** 2
+        spectrum = _proposed_spectrum(
+            starts, envelope.sum(axis=(1, 2)), 1.0 - (threshold / sqrt_s_gev) ** 2, sqrt_s_gev, chosen
+        )
+        return SignalGenerator(mass, sqrt_s_gev, chosen, envelope, starts, spectrum)
 
     def generate(self, n_events: int, rng: np.random.Generator) -> TauPairPhi:
         """Generate unweighted events.
@@ -124,7 +136,7 @@ class SignalGenerator:
         Returns
         -------
         TauPairPhi
-            In the centre-of-mass frame, electron along +z.
+            The events.
 
         Raises
         ------
@@ -140,12 +152,20 @@ class SignalGenerator:
             missing -= len(block)
         return _first_events(blocks, n_events)
 
-    def _accepted_block(self, cumulative: NDArray[np.float64], rng: np.random.Generator) -> TauPairPhi:
+    def _accepted_block(self, cumulative: FloatArray, rng: np.random.Generator) -> TauPairPhi:
         """Try one block of points and return those accepted."""
-        size, sqrt_s = self.settings.block_size, self.settings.sqrt_s_gev
-        recoil_cells, pair_cells = self.envelope.shape
-        cell = np.searchsorted(cumulative, cumulative[-1] * rng.random(size), side="right")
-        recoil_cell, pair_cell = np.divmod(cell, pair_cells)
+        size = self.settings.block_size
+        _, recoil_cells, pair_cells = self.envelope.shape
+        radiated = self.radiated.sample(size, rng) if self.settings.isr else np.zeros(size)
+        in_slice = np.searchsorted(self.slice_fraction, radiated, side="right")
+        sqrt_s = self.sqrt_s_gev * np.sqrt(1.0 - radiated)
+        last = (in_slice + 1) * recoil_cells * pair_cells - 1
+        upper = cumulative[last]
+        lower = np.concatenate([[0.0], cumulative])[last + 1 - recoil_cells * pair_cells]
+        cell = np.searchsorted(cumulative, lower + (upper - lower) * rng.random(size), side="right")
+        # Rounding may reach the first cell of the next slice.
+        cell = np.minimum(cell, last)
+        recoil_cell, pair_cell = np.divmod(cell % (recoil_cells * pair_cells), pair_cells)
         body = body_momenta(
             (recoil_cell + rng.random(size)) / recoil_cells,
             (pair_cell + rng.random(size)) / pair_cells,
@@ -153,11 +173,9 @@ class SignalGenerator:
             sqrt_s_gev=sqrt_s,
         )
         minus, plus, phi = orient(body, *_random_axes(size, rng))
-        by_helicity = helicity_weights(scalar_radiation_amplitudes(minus, plus, phi, sqrt_s_gev=sqrt_s)).reshape(
-            4, size
-        )
-        summed = np.cumsum(by_helicity, axis=0)
-        ratio = body.density * summed[-1] / (_ORIENTATION_BOUND * self.envelope.ravel()[cell])
+        amplitudes = scalar_radiation_amplitudes(minus, plus, phi, sqrt_s_gev=sqrt_s)
+        weight = body.density * helicity_weights(amplitudes).sum(axis=(0, 1)) / sqrt_s**2
+        ratio = weight / (_ORIENTATION_BOUND * self.envelope.ravel()[cell])
         largest = float(ratio.max())
         if not largest <= 1.0:
             raise EnvelopeError(
@@ -165,16 +183,60 @@ class SignalGenerator:
                 "more envelope cells or a larger margin are needed."
             )
         accepted = rng.random(size) < ratio
-        summed = summed[:, accepted]
-        configuration = np.sum(rng.random(summed.shape[1]) * summed[-1] >= summed[:-1], axis=0)
-        helicities = np.asarray(HELICITIES, dtype=np.int8)
+        minus, plus = minus[accepted], plus[accepted]
         return TauPairPhi(
-            minus[accepted],
-            plus[accepted],
+            minus,
+            plus,
             phi[accepted],
-            helicities[configuration // 2],
-            helicities[configuration % 2],
+            _photon(radiated[accepted], self.sqrt_s_gev, rng),
+            spin_correlation_from_amplitudes(amplitudes[..., accepted], minus, plus),
         )
+
+
+def _cell_maxima(m_phi_gev: float, sqrt_s_gev: float, settings: SignalGeneratorSettings) -> FloatArray:
+    """Return the largest |M|² dΦ₃/(du dv)/s at corners, edge midpoints and centre of each cell."""
+    half_u = np.linspace(0.0, 1.0, 2 * settings.recoil_cells + 1)
+    half_v = np.linspace(0.0, 1.0, 2 * settings.pair_cells + 1)
+    u, v = (grid.ravel() for grid in np.meshgrid(half_u, half_v, indexing="ij"))
+    body = body_momenta(u, v, m_phi_gev=m_phi_gev, sqrt_s_gev=sqrt_s_gev)
+    averaged = body.density * orientation_averaged_weights(body, sqrt_s_gev=sqrt_s_gev) / sqrt_s_gev**2
+    scan = averaged.reshape(len(half_u), len(half_v))
+    maxima: FloatArray = np.lib.stride_tricks.sliding_window_view(scan, (3, 3))[::2, ::2].max(axis=(2, 3))
+    return maxima
+
+
+def _proposed_spectrum(
+    starts: FloatArray,
+    integrals: FloatArray,
+    fraction_max: float,
+    sqrt_s_gev: float,
+    settings: SignalGeneratorSettings,
+) -> RadiationSpectrum:
+    """Return the distribution of the radiated fraction: radiator times the integral of the envelope of its slice."""
+    s = sqrt_s_gev**2
+    beta, soft = radiator_exponent(s), soft_virtual_factor(s)
+    low = min(settings.radiated_fraction_min, 0.5 * fraction_max)
+    inner = starts[(starts > low) & (starts < fraction_max)]
+    nodes = np.union1d(np.linspace(np.log(low), np.log(fraction_max), settings.spectrum_points), np.log(inner))
+    middle = np.exp(0.5 * (nodes[1:] + nodes[:-1]))
+    # dv = v d ln v
+    radiator = soft * beta * middle**beta + middle * hard_radiation(middle, s)
+    height = integrals[np.searchsorted(starts, middle, side="right")]
+    # Softer photons than the first node: the radiator's non-singular part is −β in the limit.
+    softest = (soft * low**beta - beta * low) * integrals[0]
+    cumulative = softest + np.concatenate([[0.0], np.cumsum(radiator * height * np.diff(nodes))])
+    return RadiationSpectrum(nodes, cumulative / cumulative[-1], float(cumulative[-1] / integrals[0]))
+
+
+def _photon(radiated: FloatArray, sqrt_s_gev: float, rng: np.random.Generator) -> FloatArray:
+    """Return photons (E, px, py, pz) that carry fractions of s, around the beams, shape (n, 4)."""
+    cosine = sample_photon_cosine(radiated, sqrt_s_gev**2, ELECTRON_MASS_GEV, rng)
+    azimuth = rng.uniform(-np.pi, np.pi, len(radiated))
+    transverse = np.sqrt(1.0 - cosine**2)
+    energy = 0.5 * sqrt_s_gev * radiated
+    return np.column_stack(
+        [energy, energy * transverse * np.cos(azimuth), energy * transverse * np.sin(azimuth), energy * cosine]
+    )
 
 
 def _random_axes(size: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -197,8 +259,8 @@ def _random_axes(size: int, rng: np.random.Generator) -> tuple[NDArray[np.float6
 
 def _first_events(blocks: list[TauPairPhi], n_events: int) -> TauPairPhi:
     if not blocks:
-        momenta, helicities = np.empty((0, 4)), np.empty(0, dtype=np.int8)
-        return TauPairPhi(momenta, momenta, momenta, helicities, helicities)
+        momenta = np.empty((0, 4))
+        return TauPairPhi(momenta, momenta, momenta, momenta, np.empty((0, 4, 4)))
     columns = {
         column.name: np.concatenate([getattr(block, column.name) for block in blocks])[:n_events]
         for column in fields(TauPairPhi)
