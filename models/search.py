@@ -77,6 +77,7 @@ class Process(StrEnum):
     QQBAR = "qqbar"
     BBBAR = "bbbar"
     TWOPHOTON = "twophoton"
+    TAUTAULL = "tautaull"
     DATA = "data"
 
     @property

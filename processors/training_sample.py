@@ -27,8 +27,9 @@ def read_training_data(
 ) -> TrainingData:
     """Return the labelled candidates of a channel from simulation.
 
-    Processes that are not one of the channel's classes (two-photon, and the other channel's lepton pairs) take no part:
-    they are scored as whatever they resemble. Signal of every generated mass and lifetime is used.
+    Processes that are not one of the channel's classes (two-photon, τ⁺τ⁻ℓ⁺ℓ⁻, the other channel's lepton pairs) take no
+    part: they are scored as whatever they resemble, τ⁺τ⁻ℓ⁺ℓ⁻ mostly as signal. Signal of every generated mass and
+    lifetime is used.
 
     Candidates of every mass m(ℓℓ) train: those beyond the search's window show the same processes, and in `ee` nearly
     all of B B̄. Histograms and fits hold only those inside, so a classifier is judged by them alone.

@@ -11,6 +11,7 @@ from models.search import Process
 from simulation.beams import sqrt_s_gev
 from simulation.configuration import CrossSection, SimulationConfig
 from simulation.continuum import continuum_events
+from simulation.four_lepton import four_lepton_cross_section_fb, four_lepton_events
 from simulation.generated import GeneratedEvents
 from simulation.lepton_pairs import bhabha_cross_section, bhabha_events, muon_pair_cross_section, muon_pair_events
 from simulation.libraries import DecayLibraries
@@ -46,6 +47,11 @@ def background_cross_section(process: Process, config: SimulationConfig) -> Cros
         case Process.TWOPHOTON:
             value_fb = two_photon_cross_section_fb(energy, config.two_photon)
             return CrossSection(value_fb=value_fb, source="equivalent-photon approximation, integrated as generated")
+        case Process.TAUTAULL:
+            source = (
+                "tree-level QED, initial-state radiation, vacuum polarisation (models.theory.four_lepton_cross_section)"
+            )
+            return CrossSection(value_fb=four_lepton_cross_section_fb(energy), source=source)
         case _:
             raise UnknownProcessError(f"'{process}' is not a simulated background")
 
@@ -92,6 +98,9 @@ def background_events(
                 yield muon_pair_events(size, energy, rng, config.lepton_pairs, config.radiation)
         case Process.TWOPHOTON:
             yield from two_photon_events(n, batch, energy, config.two_photon, rng)
+        case Process.TAUTAULL:
+            for size in sizes:
+                yield four_lepton_events(size, energy, libraries.tau, rng, config.radiation, importance)
         case _:
             raise UnknownProcessError(f"'{process}' is not a simulated background")
 

@@ -18,6 +18,7 @@ PROCESS_COLOURS: Final[Mapping[str, str]] = {
     Process.BHABHA: "#832db6",
     Process.DIMUON: "#a96b59",
     Process.TWOPHOTON: "#b9ac70",
+    Process.TAUTAULL: "#92dadd",
     "uniform": "#dddddd",
     Process.SIGNAL: "#bd1f01",
 }
@@ -28,6 +29,7 @@ PROCESS_LABELS: Final[Mapping[str, str]] = {
     Process.BHABHA: r"$e^+e^-(\gamma)$",
     Process.DIMUON: r"$\mu^+\mu^-(\gamma)$",
     Process.TWOPHOTON: "two-photon",
+    Process.TAUTAULL: r"$\tau^+\tau^-\ell^+\ell^-$",
     "uniform": "uniform",
     Process.SIGNAL: r"$\tau^+\tau^-\phi$",
 }

@@ -77,6 +77,20 @@ def test_components_the_data_do_not_see_keep_the_prior():
     assert factor.status is ScaleFactorStatus.PRIOR
 
 
+def test_calculated_components_keep_their_narrow_prior():
+    """In the fit's Gaussian limit 1/σ² is 1/prior² and the information of the data: what a wide prior leaves."""
+    region = toy_region("ee gcr", np.random.default_rng(8))
+    region.expected[Process.TAUTAULL] = region.expected.pop(Process.TWOPHOTON) / 40.0
+    region.variance[Process.TAUTAULL] = region.variance.pop(Process.TWOPHOTON) / 1600.0
+    narrow = fit_scale_factors([region], []).factors[Process.TAUTAULL]
+    wide_prior = NormalisationSettings(calculated_prior_uncertainty={})
+    wide = fit_scale_factors([region], [], wide_prior).factors[Process.TAUTAULL]
+    information = 1.0 / wide.fit_error**2 - 1.0
+    assert narrow.fit_error == pytest.approx((information + 100.0) ** -0.5, rel=0.05)
+    assert wide.fit_error > 2.0 * narrow.fit_error
+    assert narrow.status is ScaleFactorStatus.PRIOR
+
+
 def test_a_component_of_few_heavy_events_does_not_drag_the_others():
     rng = np.random.default_rng(4)
     region = toy_region("ee gcr", rng)

@@ -48,10 +48,12 @@ SIZES = {
     Process.BHABHA: 400,
     Process.DIMUON: 400,
     Process.TWOPHOTON: 150,
+    Process.TAUTAULL: 100,
 }
 GRID = {Channel.EE: (0.04, 0.08, 0.12, 0.21), Channel.MUMU: (0.25, 1.0, 2.5, 4.5, 6.5)}
 LIKE = {
     Process.TWOPHOTON: 2,
+    Process.TAUTAULL: 0,
     Process.BHABHA: 2,
     Process.DIMUON: 2,
     Process.SIGNAL: 0,
