@@ -21,7 +21,7 @@ from models.errors import BadInputError
 from models.kinematics import boost_to_rest_frame
 from processors.atomic_file import atomic_path
 from simulation.configuration import TauLibraryConfig
-from simulation.generated import DECAYED, FINAL_STATE
+from simulation.generated import DECAYED, FINAL_STATE, ragged_rows
 from simulation.pythia_events import SEED_RANGE, PythiaError, start_pythia
 from simulation.tau_decay_class import TauDecayClass
 from simulation.tau_polarimeter import LEPTONIC_MODE, TauPolarimeter, leptonic_polarimeter
@@ -112,6 +112,18 @@ class TauDecayLibrary:
         if not enrichment:
             return DrawnDecays(decay, np.ones(n))
         return DrawnDecays(decay, cumulative[-1] / (self.weight.sum() * factor[decay]))
+
+    def take(self, decays: slice) -> TauDecayLibrary:
+        """Return a part of the decays with the weights they have here, in their order."""
+        chosen = np.arange(self.n_decays)[decays]
+        particles = ragged_rows(self.starts[chosen], self.counts[chosen])
+        of_decays = ("counts", "weight", "polarimeter", "decay_class")
+        return TauDecayLibrary(
+            **{
+                column.name: getattr(self, column.name)[chosen if column.name in of_decays else particles]
+                for column in fields(self)
+            }
+        )
 
     def save(self, path: Path) -> None:
         """Write the library to a NumPy archive, whole or not at all."""
