@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from coffea.nanoevents import BaseSchema
 from coffea.processor import DaskExecutor, ProcessorABC, Runner, accumulate
+from coffea.processor.executor import WorkItem
 
 from models.errors import IncompleteRunError
 from scheduler.chunks import ChunkSettings
@@ -150,7 +151,7 @@ def run_processor(
         schema=schema,
         format=file_format,
     )
-    planned = list(runner.preprocess(fileset))
+    planned = _cut_into_chunks(runner.preprocess(fileset), chunks.entries)
     result = runner.run(planned, processor)
     _check_accounted(planned, result["processed"])
     return ProcessedFileset(
@@ -159,6 +160,21 @@ def run_processor(
         n_events=sum(len(chunk) for chunk in planned),
         wall_s=time.monotonic() - start,
     )
+
+
+def _cut_into_chunks(items: Iterable[WorkItem], entries: int) -> list[WorkItem]:
+    """Cut each file at multiples of `entries`: coffea's equal parts would begin in the middle of a file's clusters."""
+    stops: dict[tuple[str, str], int] = {}
+    first: dict[tuple[str, str], WorkItem] = {}
+    for item in items:
+        key = item.dataset, item.filename
+        first.setdefault(key, item)
+        stops[key] = max(stops.get(key, 0), item.entrystop)
+    return [
+        replace(first[key], entrystart=start, entrystop=min(start + entries, stop))
+        for key, stop in stops.items()
+        for start in range(0, max(stop, 1), entries)
+    ]
 
 
 def _check_accounted(planned: Sequence[Any], processed: set[Any]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from pydantic import JsonValue, NonNegativeInt, PositiveFloat, ValidationError
+from pydantic import JsonValue, NonNegativeInt, PositiveFloat, ValidationError, model_validator
 
 from models.classifier.configuration import ClassifierSettings
 from models.errors import ConfigurationError
@@ -67,6 +67,14 @@ class AnalysisConfig(Settings):
     chunks: ChunkSettings = ChunkSettings()
     tasks: TaskSettings = TaskSettings()
     progress: ProgressSettings = ProgressSettings()
+
+    @model_validator(mode="after")
+    def _selected_events_are_simulated(self) -> AnalysisConfig:
+        if self.inputs.ntuples is None:
+            tight = self.simulation.skim.preselection.contradiction(self.candidates)
+            if tight is not None:
+                raise ValueError(f"simulation.skim.preselection.{tight} drops events that the selection takes")
+        return self
 
 
 def profile_names() -> tuple[str, ...]:

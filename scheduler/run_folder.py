@@ -35,6 +35,11 @@ class RunFolder:
         return self.path / "unblinding.json"
 
     @property
+    def unsealing(self) -> Path:
+        """The record of who opened the sealed truth of the pseudo-data, when and why; absent while nobody has."""
+        return self.path / "unsealing.json"
+
+    @property
     def ntuples(self) -> Path:
         """Belle ntuples, ``<sample>/<sample>_<nnn>.root``."""
         return self.path / "ntuples"

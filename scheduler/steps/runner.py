@@ -140,8 +140,13 @@ def _write_provenance(config: AnalysisConfig, run: RunFolder, command: Sequence[
         "configuration": config.model_dump(mode="json"),
         "steps": steps,
     }
+    for record in records.values():
+        if record is not None and record.sealed_truth:
+            content["sealed_truth"] = dict(record.sealed_truth)
     if run.unblinding.exists():
         content["unblinding"] = json.loads(run.unblinding.read_text(encoding="utf-8"))
+    if run.unsealing.exists():
+        content["unsealing"] = json.loads(run.unsealing.read_text(encoding="utf-8"))
     write_json(run.provenance, content)
 
 

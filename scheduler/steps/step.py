@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pydantic import JsonValue, ValidationError
+from pydantic import Field, JsonValue, ValidationError
 
 from models.errors import IncompleteRunError
 from models.settings import Settings
 from scheduler.code_identity import code_digest, library_versions
 from scheduler.provenance import code_revision, now, write_json
 from scheduler.run_folder import RunFolder
+from scheduler.unsealing import sealed_digests
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -96,6 +97,8 @@ class StepRecord(Settings):
     """Identity of external inputs."""
     outputs: dict[str, str]
     """Identity of every output file, by its path in the run folder."""
+    sealed_truth: dict[str, str] = Field(default={})
+    """SHA-256 of the sealed truth about pseudo-data when it was written, by the path below the folder of ntuples."""
 
 
 def fingerprint(step: Step, config: AnalysisConfig, run: RunFolder, upstream: Mapping[str, str]) -> str:
@@ -184,6 +187,7 @@ def execute(step: Step, context: StepContext, step_fingerprint: str) -> StepReco
         code_revision=code_revision(),
         inputs=dict(step.inputs(context.config, run)),
         outputs=file_identities(run.path, step.outputs),
+        sealed_truth=sealed_digests(run.ntuples) if run.ntuples.name in step.outputs else {},
     )
     write_json(_record_path(step, run), record.model_dump(mode="json"))
     return record

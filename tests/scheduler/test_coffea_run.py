@@ -88,7 +88,7 @@ def check(processed: ProcessedFileset) -> None:
 def test_every_event_is_counted(dask_client: Client, fileset, tmp_path: Path) -> None:
     processed = run(dask_client, fileset, Count(tmp_path))
     check(processed)
-    # 200 events in chunks of about 30 are 7, twice, and one for the empty file.
+    # 200 events in chunks of 30 are 7, twice, and one for the empty file.
     assert processed.n_chunks == 15
 
 
@@ -98,7 +98,7 @@ def test_a_transient_error_loses_nothing(dask_client: Client, fileset, tmp_path:
 
 def test_a_failing_chunk_is_named_by_file_and_entries(dask_client: Client, fileset, tmp_path: Path) -> None:
     with pytest.raises(
-        IncompleteRunError, match=r"1 chunks failed: .*b_0\.root entries 29 to 58: ValueError: cannot use this value"
+        IncompleteRunError, match=r"1 chunks failed: .*b_0\.root entries 30 to 60: ValueError: cannot use this value"
     ):
         run(dask_client, fileset, Count(tmp_path, fail_at=250))
 

@@ -1,5 +1,7 @@
 """When a step is run again, and what an interruption leaves."""
 
+import hashlib
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -190,3 +192,14 @@ def test_two_runs_do_not_share_a_folder(chain: Chain) -> None:
     chain.before_end = start_another
     with pytest.raises(UsageError, match="Another leptophile is running"):
         chain()
+
+
+def test_the_digest_of_a_sealed_truth_goes_to_the_provenance(chain: Chain) -> None:
+    def write_truth(context: StepContext) -> None:
+        (context.output.ntuples / ".sealed_truth").mkdir(exist_ok=True)
+        (context.output.ntuples / ".sealed_truth/data_000.npz").write_bytes(b"truth")
+
+    chain.before_end = write_truth
+    chain()
+    recorded = json.loads(chain.run.provenance.read_text())["sealed_truth"]
+    assert recorded == {".sealed_truth/data_000.npz": hashlib.sha256(b"truth").hexdigest()}
