@@ -11,7 +11,8 @@ from models.errors import BadInputError
 from models.kinematics import mass_of, two_body_momentum
 from simulation.configuration import TauLibraryConfig
 from simulation.generated import FINAL_STATE
-from simulation.tau_library import TauDecayLibrary, make_tau_decay_library
+from simulation.tau_decay_class import TauDecayClass
+from simulation.tau_library import CLASSES, TauDecayLibrary, make_tau_decay_library
 
 
 def _direct(library: TauDecayLibrary) -> tuple[np.ndarray, np.ndarray]:
@@ -67,6 +68,42 @@ def test_drawing_follows_the_weights(tau_library: TauDecayLibrary) -> None:
     expected = tau_library.weight[slow].sum() / tau_library.weight.sum()
     assert np.isin(drawn, slow).mean() == pytest.approx(expected, abs=5 * np.sqrt(expected / 200_000))
     assert len(slow) / tau_library.n_decays < 0.5 * expected
+
+
+ENRICHMENT = {TauDecayClass.LEPTONIC: 0.5, TauDecayClass.THREE_PRONG: 5.0, TauDecayClass.OTHER: 20.0}
+
+
+def test_enriched_drawing_is_unbiased_class_by_class(tau_library: TauDecayLibrary) -> None:
+    n = 200_000
+    drawn = tau_library.draw(n, np.random.default_rng(2), ENRICHMENT)
+    total = tau_library.weight.sum()
+    for number, kind in enumerate(CLASSES):
+        chosen = tau_library.decay_class[drawn.decay] == number
+        natural = tau_library.weight[tau_library.decay_class == number].sum() / total
+        weights = np.where(chosen, drawn.weight, 0.0)
+        assert weights.mean() == pytest.approx(natural, abs=4.5 * weights.std() / np.sqrt(n)), kind
+        # One class has one weight: no luminosity is lost among its decays.
+        assert np.ptp(drawn.weight[chosen]) < 1e-12
+    three_prong = CLASSES.index(TauDecayClass.THREE_PRONG)
+    fraction = tau_library.weight[tau_library.decay_class == three_prong].sum() / total
+    assert np.mean(tau_library.decay_class[drawn.decay] == three_prong) > 2.0 * fraction
+
+
+def test_natural_drawing_has_unit_weights(tau_library: TauDecayLibrary) -> None:
+    drawn = tau_library.draw(100, np.random.default_rng(2))
+    assert np.all(drawn.weight == 1.0)
+    same = tau_library.draw(100, np.random.default_rng(2), dict.fromkeys(TauDecayClass, 3.0))
+    np.testing.assert_array_equal(drawn.decay, same.decay)
+    np.testing.assert_allclose(same.weight, 1.0)
+
+
+def test_classes_have_their_branching_fractions(tau_library: TauDecayLibrary) -> None:
+    """PDG 2024: e + μ 0.3521; three charged hadrons, K_S → π⁺π⁻ included, 0.1520; five 0.0010."""
+    fraction = np.bincount(tau_library.decay_class, tau_library.weight, len(CLASSES)) / tau_library.weight.sum()
+    assert fraction[CLASSES.index(TauDecayClass.LEPTONIC)] == pytest.approx(0.352, abs=0.005)
+    assert fraction[CLASSES.index(TauDecayClass.THREE_PRONG)] == pytest.approx(0.152, abs=0.006)
+    assert fraction[CLASSES.index(TauDecayClass.ONE_PRONG_NEUTRAL_PIONS)] == pytest.approx(0.37, abs=0.01)
+    assert fraction[CLASSES.index(TauDecayClass.OTHER)] < 0.005
 
 
 def test_pion_follows_the_spin(tau_library: TauDecayLibrary) -> None:

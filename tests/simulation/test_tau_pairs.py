@@ -9,7 +9,9 @@ from models.constants import TAU_MASS_GEV
 from models.theory.tau_pair import same_helicity_fraction
 from simulation.configuration import RadiationSettings
 from simulation.generated import FINAL_STATE, GeneratedEvents
+from simulation.importance import ImportanceSampling
 from simulation.pythia_events import start_pythia
+from simulation.tau_decay_class import TauDecayClass
 from simulation.tau_library import TAU, TauDecayLibrary
 from simulation.tau_pairs import tau_pair_events
 
@@ -107,3 +109,37 @@ def test_same_seed_same_events(tau_library: TauDecayLibrary) -> None:
         tau_pair_events(50, SQRT_S, tau_library, np.random.default_rng(3), RadiationSettings()) for _ in range(2)
     )
     np.testing.assert_array_equal(first.E, second.E)
+
+
+def test_enriched_pairs_are_unbiased(ours: GeneratedEvents, tau_library: TauDecayLibrary) -> None:
+    """Rates by number of charged particles, and the spin correlation of ππ, come out as in natural drawing."""
+    enrichment = {TauDecayClass.THREE_PRONG: 4.0, TauDecayClass.ONE_PRONG: 2.0}
+    enriched = tau_pair_events(
+        20_000,
+        SQRT_S,
+        tau_library,
+        np.random.default_rng(23),
+        RadiationSettings(),
+        ImportanceSampling(tau_enrichment=enrichment),
+    )
+    n = enriched.n_events
+    assert enriched.weight.mean() == pytest.approx(1.0, abs=4.5 * enriched.weight.std() / np.sqrt(n))
+    counts = []
+    for events in (ours, enriched):
+        charged = np.isin(np.abs(events.pdg), (11, 13, 211, 321)) & (events.status == FINAL_STATE)
+        counts.append(np.bincount(events.event_index[charged], minlength=n))
+    for tracks in (2, 4, 6):
+        natural, weights = counts[0] == tracks, enriched.weight * (counts[1] == tracks)
+        error = np.hypot(natural.std(), weights.std()) / np.sqrt(n)
+        assert weights.mean() == pytest.approx(natural.mean(), abs=4.5 * error)
+    assert np.mean(counts[1] == 4) > 1.5 * np.mean(counts[0] == 4)
+    minus, plus = (_pion_energies(enriched, charge) for charge in (-1, 1))
+    both = (minus >= 0.0) & (plus >= 0.0)
+    expected = (1.0 - 2.0 * same_helicity_fraction(SQRT_S**2)) / 3.0
+    assert np.corrcoef(minus[both], plus[both])[0, 1] == pytest.approx(expected, abs=4.0 / np.sqrt(both.sum()) + 0.05)
+
+
+def test_photons_do_not_split_and_neutral_pions_do_not_decay(ours: GeneratedEvents) -> None:
+    mother = ours.pdg[np.maximum(ours.mother, 0) + ours.offsets[ours.event_index]]
+    assert not np.any((mother == 22) & (ours.mother >= 0))
+    assert np.all(ours.status[ours.pdg == 111] == FINAL_STATE)
