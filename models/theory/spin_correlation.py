@@ -15,6 +15,7 @@ axis, is the electron beam. The rest frame is the one that a boost along that mo
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
@@ -93,7 +94,7 @@ def spin_correlation_from_amplitudes(
     ndarray
         Shape (n, 4, 4) in the axes of this module, the helicities' frame being that of the momenta.
     """
-    flat = amplitudes.reshape(-1, 2, 2, amplitudes.shape[-1])
+    flat = amplitudes.reshape(math.prod(amplitudes.shape[:-3]), 2, 2, amplitudes.shape[-1])
     density = np.einsum("klmn,kpqn->nlmpq", flat, flat.conj(), optimize=True)
     correlation = np.einsum("nlmpq,apl,bqm->nab", density, _PAULI, _PAULI, optimize=True).real
     correlation /= correlation[:, :1, :1]
