@@ -75,9 +75,9 @@ def produce(task: ProductionTask, config: SimulationConfig, library_folder: Path
             sums = made.sums
         else:
             sums = _write_monte_carlo(task, config, libraries, writer)
-        metadata = _metadata(task, sums, config)
-        writer.finish(metadata)
-    return ProducedFile(path, metadata, writer.n_events, time.perf_counter() - start, writer.write_s)
+        described = metadata(task, sums, config)
+        writer.finish(described)
+    return ProducedFile(path, described, writer.n_events, time.perf_counter() - start, writer.write_s)
 
 
 def _write_monte_carlo(
@@ -88,7 +88,7 @@ def _write_monte_carlo(
     batches = _monte_carlo_events(task, libraries, config, generation)
     importance = config.production.importance_of(task.process)
     for survivors in simulate(batches, config, importance, sums, generation, detection, truth=True):
-        writer.extend(_event_columns(task, survivors, survivors.number, config) | survivors.columns)
+        writer.extend(event_columns(task, survivors, survivors.number, config) | survivors.columns)
     return sums
 
 
@@ -97,7 +97,7 @@ def _write_pseudo_data(made: PseudoData, task: ProductionTask, config: Simulatio
     for first in range(0, max(len(made.order), 1), size):
         events = made.events.take(made.order[first : first + size])
         number = np.arange(first, first + events.n_events)
-        writer.extend(_event_columns(task, events, number, config) | events.columns)
+        writer.extend(event_columns(task, events, number, config) | events.columns)
 
 
 def _monte_carlo_events(
@@ -114,7 +114,8 @@ def _monte_carlo_events(
         yield signal_events(size, generator, signal.channel, signal.lifetimes, libraries.tau, rng, enrichment)
 
 
-def _metadata(task: ProductionTask, sums: GeneratedSums, config: SimulationConfig) -> SampleMetadata:
+def metadata(task: ProductionTask, sums: GeneratedSums, config: SimulationConfig) -> SampleMetadata:
+    """Return what a file says about itself."""
     is_data = task.process is Process.DATA
     cross_section = background_cross_section(task.process, config) if task.process.is_background else None
     luminosity_fb = task.luminosity_fb
@@ -141,7 +142,7 @@ def _metadata(task: ProductionTask, sums: GeneratedSums, config: SimulationConfi
     )
 
 
-def _event_columns(
+def event_columns(
     task: ProductionTask, events: Survivors, number: NDArray[np.int64], config: SimulationConfig
 ) -> dict[str, NDArray[Any]]:
     """Return the branches with one number an event."""
