@@ -88,6 +88,31 @@ def effective_luminosities(
     ]
 
 
+def describe_cut_stages(
+    summaries: Mapping[str, SampleSummary], samples: Mapping[str, SampleMetadata], luminosity_fb: float
+) -> list[str]:
+    """Return a line for each search and background on its effective luminosities after stages of the cutflow.
+
+    Parameters
+    ----------
+    summaries, samples
+        Sample name → counts of the selection, and metadata.
+    luminosity_fb
+        Luminosity that expected events are given for.
+    """
+    simulated = {sample.process for name, sample in samples.items() if name in summaries}
+    lines = []
+    for search in Search:
+        for process in (process for process in BACKGROUNDS if process in simulated):
+            parts = []
+            for stage, expected, variance in _cut_stages(process, search, summaries, samples, luminosity_fb):
+                worth = effective_luminosity_fb(expected, variance, luminosity_fb)
+                shown = "no event" if worth is None else f"{worth:.3g} fb⁻¹ ({expected:.3g} expected)"
+                parts.append(f"{stage} {shown}")
+            lines.append(f"{search} {process}: {', '.join(parts)}")
+    return lines
+
+
 def _cut_stages(
     process: Process,
     search: Search,

@@ -14,6 +14,7 @@ from processors.candidate_processor import CandidateProcessor
 from processors.cutflow import SampleSummary
 from processors.fileset import CheckedFile, FilesetScan, SkippedFile, build_fileset, sample_metadata
 from scheduler.coffea_run import run_processor
+from scheduler.report.effective_luminosity import describe_cut_stages
 from scheduler.sample_catalogue import SampleCatalogue, SkippedInput, write_catalogue
 from scheduler.steps.chain import ntuple_folder
 
@@ -44,8 +45,13 @@ def execute(context: StepContext) -> None:
     )
     summaries: dict[str, SampleSummary] = processed.output
     _check_files(summaries, context.output.candidates)
-    write_catalogue(context.output.samples, _catalogue(scan))
+    catalogue = _catalogue(scan)
+    write_catalogue(context.output.samples, catalogue)
     context.output.cutflow.write_text(json.dumps(summaries, indent=1) + "\n", encoding="utf-8")
+    luminosity_fb = config.inputs.luminosity_fb or config.report.projection_luminosity_fb
+    context.terminal.say(f"Effective luminosity of the simulation, and events expected at {luminosity_fb:g} fb⁻¹:")
+    for line in describe_cut_stages(summaries, catalogue.samples, luminosity_fb):
+        context.terminal.say(f"  {line}")
 
 
 def _map_files(

@@ -6,7 +6,7 @@ from processors.cutflow import Cut, SampleSummary, count
 from processors.histograms import empty_histograms
 from processors.regions import SIGNAL_REGION
 from processors.sample import SampleMetadata
-from scheduler.report.effective_luminosity import effective_luminosities, effective_luminosity_fb
+from scheduler.report.effective_luminosity import describe_cut_stages, effective_luminosities, effective_luminosity_fb
 
 
 def summary(weights):
@@ -78,3 +78,13 @@ def test_nothing_left_is_said(histograms):
     assert {v.process for v in values} == set(BACKGROUNDS)
     assert all(v.luminosity_fb is None for v in values if v.process is Process.QQBAR)
     assert effective_luminosity_fb(0.0, 0.0, 1.0) is None
+
+
+def test_lines_of_the_command_line_say_what_is_known_and_what_is_not():
+    samples = {"tautau": metadata(Process.TAUTAU, 1000, 500.0), "qqbar": metadata(Process.QQBAR, 1000, 500.0)}
+    summaries = {"tautau": summary(np.full(4, 0.5)), "qqbar": summary(np.empty(0))}
+    lines = describe_cut_stages(summaries, samples, 10.0)
+    assert len(lines) == 2 * len(Search)
+    # 4 events of weight 1/2 from σ = 500 fb, Σw = 1000: 10 fb⁻¹ · 500 fb / 1000 · 2 = 10 expected, worth 4 fb⁻¹.
+    assert "mumu tautau: four_good_tracks 4 fb⁻¹ (10 expected), lepton_pair 4 fb⁻¹ (10 expected)" in lines[-2]
+    assert lines[-1].startswith("mumu qqbar: four_good_tracks no event")
