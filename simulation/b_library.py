@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from models.kinematics import boost_to_rest_frame
 from simulation.configuration import UpsilonConfig
 from simulation.decay_library import DecayLibrary
-from simulation.detector.species import CHARGED_SPECIES, is_one_of
+from simulation.detector.species import CHARGED_SPECIES, ELECTRON, MUON, is_one_of
 from simulation.generated import FINAL_STATE, GeneratedEvents
-from simulation.pythia_events import pythia_seed, start_pythia
 from simulation.pythia_processes import HardProcesses, continued_events
 
 PURPOSE: Final = "B decay library"
@@ -28,13 +27,13 @@ _BATCH: Final = 20_000
 
 
 def make_b_library_part(n: int, config: UpsilonConfig, rng: np.random.Generator) -> DecayLibrary:
-    """Make B decays with Pythia and keep the more of them, the fewer charged particles they have.
+    """Make B decays with Pythia and keep most of those that four tracks and a lepton pair can come from.
 
     Parameters
     ----------
     n
-        Decays to make, half of them of B⁺ and half of B⁰; `config.library.kept_fraction` of them are kept, with a
-        weight that makes up for it.
+        Decays to make, half of them of B⁺ and half of B⁰; a fraction by charged particles and leptons is
+        kept, with a weight that makes up for it (`config.library`).
     config
         Masses, and what is kept.
     rng
@@ -55,11 +54,13 @@ def make_b_library_part(n: int, config: UpsilonConfig, rng: np.random.Generator)
     )
     batches = continued_events(_pairs_along_z(n // 2, config), _BATCH, _SQRT_S_GEV, rng, PURPOSE, settings)
     kept_fraction = np.array(config.library.kept_fraction)
-    pythia = start_pythia(("ProcessLevel:all = off",), pythia_seed(rng), PURPOSE)
+    particle_data = pythia8mc.Pythia("", False).particleData
     parts = []
     for events in batches:
-        decays = _decays(events, pythia)
+        decays = _decays(events, particle_data)
         fraction = kept_fraction[np.minimum(charged_multiplicity(decays), len(kept_fraction) - 1)]
+        leptonic = decays.count(is_one_of(decays.pdg, (ELECTRON, MUON))) > 0
+        fraction = np.where(leptonic, 1.0, config.library.kept_without_leptons) * fraction
         kept = np.flatnonzero(rng.random(decays.n_decays) < fraction)
         decays.weight[:] = 1.0 / fraction
         parts.append(decays.take(kept))
@@ -88,7 +89,7 @@ def _pairs_along_z(n: int, config: UpsilonConfig) -> HardProcesses:
     )
 
 
-def _decays(events: GeneratedEvents, pythia: pythia8mc.Pythia) -> DecayLibrary:
+def _decays(events: GeneratedEvents, particle_data: pythia8mc.ParticleData) -> DecayLibrary:
     """Return both decays of each event, those of B⁻ and B̄⁰ turned into their CP conjugates; weights are one."""
     first = events.offsets[:-1][events.event_index]
     mother_row = events.mother + first
@@ -109,7 +110,7 @@ def _decays(events: GeneratedEvents, pythia: pythia8mc.Pythia) -> DecayLibrary:
     anti = events.pdg[parent] < 0
     parity = np.where(anti[:, None], [-1.0, -1.0, -1.0, 1.0], 1.0)
     codes, index = np.unique(events.pdg[order], return_inverse=True)
-    conjugate = np.array([-c if pythia.particleData.hasAnti(int(c)) else c for c in codes], dtype=np.int32)[index]
+    conjugate = np.array([-c if particle_data.hasAnti(int(c)) else c for c in codes], dtype=np.int32)[index]
     pdg = events.pdg[order]
     return DecayLibrary(
         counts=counts,

@@ -28,7 +28,7 @@ def four_track_chance(n_charged: NDArray[np.int64], settings: MultiplicitySettin
     --------
     >>> chance = four_track_chance(np.array([1, 2, 4, 6, 10]), MultiplicitySettings())
     >>> chance.round(3).tolist()
-    [0.0, 0.008, 0.407, 0.246, 0.007]
+    [0.0, 0.008, 0.406, 0.242, 0.005]
     """
     table = np.array([_four_of(n, settings.track_efficiency) for n in range(int(np.max(n_charged, initial=0)) + 3)])
     with_pair: FloatArray = table[n_charged + _OF_A_PAIR]
@@ -55,7 +55,7 @@ def multiplicity_enrichment(
     Examples
     --------
     >>> multiplicity_enrichment(np.array([2, 4, 6, 10]), 10.0, MultiplicitySettings()).round(1).tolist()
-    [2.2, 9.9, 8.0, 2.2]
+    [2.3, 10.0, 7.9, 2.0]
     """
     best = float(np.max(four_track_chance(np.arange(2 * _SELECTED), settings)))
     relative = np.sqrt(four_track_chance(n_charged, settings) / best)
