@@ -5,8 +5,8 @@ A radiated photon comes with a mass q and splits into ℓ⁺ℓ⁻ with the prob
     dP/dq² = (α/3π) (1/q²) (1 + 2m²/q²) √(1 − 4m²/q²) · (p(q)/p(0)) · [2p·k/(2p·k + q²)]²
 
 (N. M. Kroll and W. Wada, Phys. Rev. 98, 1355 (1955)); the last two factors are the phase space and the propagator of
-the radiating fermion, of momentum p, relative to those of a real photon of the same energy. This is how
-e⁺e⁻ → τ⁺τ⁻ℓ⁺ℓ⁻ and its like are made here.
+the radiating fermion, of momentum p, relative to those of a real photon of the same energy. This is how e⁺e⁻e⁺e⁻ and
+μ⁺μ⁻e⁺e⁻ come into the lepton pairs; τ⁺τ⁻ℓ⁺ℓ⁻ has its amplitude (`simulation.four_lepton`).
 """
 
 from __future__ import annotations
