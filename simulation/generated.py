@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ FINAL_STATE = 1
 """Status of a particle that reaches the detector."""
 DECAYED = 2
 """Status of a particle that decayed or converted."""
+_KINEMATICS: Final = ("px", "py", "pz", "E", "vx", "vy", "vz", "vt")
 
 
 class Particles(NamedTuple):
@@ -170,7 +171,7 @@ class GeneratedEvents:
             mother=merged(self.mother, mother),
             **{
                 name: merged(getattr(self, name), column)
-                for name, column in _columns(particles.momentum, particles.vertex).items()
+                for name, column in zip(_KINEMATICS, (*particles.momentum.T, *particles.vertex.T), strict=True)
             },
         )
 
@@ -247,6 +248,5 @@ def _merged_rows(
 
 def _columns(momentum: NDArray[np.float64], vertex: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     """Return the kinematic columns of four-momenta and vertices, both of shape (n, 4)."""
-    names = ("px", "py", "pz", "E", "vx", "vy", "vz", "vt")
     values = (*momentum.T, *vertex.T)
-    return {name: np.ascontiguousarray(value) for name, value in zip(names, values, strict=True)}
+    return {name: np.ascontiguousarray(value) for name, value in zip(_KINEMATICS, values, strict=True)}

@@ -50,7 +50,7 @@ def decay_taus(
     decay = library.draw(len(rows), rng).decay
     azimuth = rng.uniform(-np.pi, np.pi, len(rows))
     axes = helicity_axes(events.momentum[rows])
-    return _append_decays(events, rows, _turned(axes, azimuth, helicity), decay, library, rng)
+    return _append_decays(events, rows, axes, azimuth, helicity, decay, library, rng)
 
 
 def decay_tau_pairs(
@@ -96,8 +96,8 @@ def decay_tau_pairs(
     h[:, :, 1:] *= helicity[:, :, None]
     azimuth = correlated_azimuths(correlation, h[:, 0], h[:, 1], rng)
     flat_axes = helicity_axes(events.momentum[flat]) if axes is None else axes.reshape(2 * n, 3, 3)
-    turned = _turned(flat_axes, np.column_stack(azimuth).ravel(), helicity.ravel())
-    decayed = _append_decays(events, flat, turned, drawn.decay, library, rng)
+    turns = np.column_stack(azimuth).ravel()
+    decayed = _append_decays(events, flat, flat_axes, turns, helicity.ravel(), drawn.decay, library, rng)
     if not enrichment:
         return decayed
     factor = np.ones(events.n_events)
@@ -105,26 +105,20 @@ def decay_tau_pairs(
     return decayed.reweighted(factor)
 
 
-def _turned(axes: FloatArray, azimuth: FloatArray, helicity: IntArray) -> FloatArray:
-    """Return the rotations, shape (n, 3, 3), of library decays: to the helicity, by the azimuth, into the axes."""
-    x, y, z = axes[:, 0], axes[:, 1], axes[:, 2]
-    cosine, sine = np.cos(azimuth)[:, None], np.sin(azimuth)[:, None]
-    rotation = np.empty_like(axes)
-    rotation[:, :, 0] = x * cosine + y * sine
-    rotation[:, :, 1] = (y * cosine - x * sine) * helicity[:, None]
-    rotation[:, :, 2] = z * helicity[:, None]
-    return rotation
-
-
 def _append_decays(
     events: GeneratedEvents,
     rows: IntArray,
-    rotation: FloatArray,
+    axes: FloatArray,
+    azimuth: FloatArray,
+    helicity: IntArray,
     decay: IntArray,
     library: TauDecayLibrary,
     rng: np.random.Generator,
 ) -> GeneratedEvents:
-    """Append the products of `decay`, turned by `rotation` and boosted, after an exponential flight."""
+    """Append the products of `decay` after an exponential flight: turned to the helicity, by the azimuth and boosted.
+
+    Helicity and azimuth, shape (n,), refer to `axes`, shape (n, 3, 3).
+    """
     tau_momentum = events.momentum[rows]
     proper_time_mm = rng.exponential(TAU_CTAU_MM, len(rows))
     decay_vertex = events.vertex[rows] + tau_momentum / TAU_MASS_GEV * proper_time_mm[:, None]
@@ -138,7 +132,10 @@ def _append_decays(
         library.vertex,
         source,
         counts,
-        np.where(conjugate, -1.0, 1.0)[:, None, None] * rotation,
+        axes,
+        azimuth,
+        helicity,
+        np.where(conjugate, -1.0, 1.0),
         tau_momentum,
         decay_vertex,
         momentum,
@@ -164,7 +161,10 @@ def _to_event_frame(
     vertex_at_rest: FloatArray,
     source: IntArray,
     counts: IntArray,
-    rotation: FloatArray,
+    axes: FloatArray,
+    azimuth: FloatArray,
+    helicity: IntArray,
+    parity: FloatArray,
     tau_momentum: FloatArray,
     decay_vertex: FloatArray,
     momentum: FloatArray,
@@ -172,16 +172,23 @@ def _to_event_frame(
 ) -> None:
     """Fill the momenta and vertices of decay products, turned and boosted; a K_S and the like flies on by itself."""
     row = 0
+    r = np.empty((3, 3))
     for i in range(len(counts)):
-        r, p = rotation[i], tau_momentum[i]
+        p = tau_momentum[i]
         boost = 1.0 / (p[3] + TAU_MASS_GEV)
+        cosine, sine = parity[i] * np.cos(azimuth[i]), parity[i] * np.sin(azimuth[i])
+        for k in range(3):
+            r[k, 0] = axes[i, 0, k] * cosine + axes[i, 1, k] * sine
+            r[k, 1] = (axes[i, 1, k] * cosine - axes[i, 0, k] * sine) * helicity[i]
+            r[k, 2] = axes[i, 2, k] * helicity[i] * parity[i]
         for _ in range(counts[i]):
             for which in range(2):
                 v = at_rest[source[row]] if which == 0 else vertex_at_rest[source[row]]
                 to = momentum if which == 0 else vertex
                 time = v[3]
                 if which == 1 and time == 0.0:
-                    to[row] = decay_vertex[i]
+                    for k in range(4):
+                        to[row, k] = decay_vertex[i, k]
                     continue
                 x = r[0, 0] * v[0] + r[0, 1] * v[1] + r[0, 2] * v[2]
                 y = r[1, 0] * v[0] + r[1, 1] * v[1] + r[1, 2] * v[2]
@@ -193,5 +200,6 @@ def _to_event_frame(
                 to[row, 2] = z + p[2] * shift
                 to[row, 3] = (p[3] * time + along) / TAU_MASS_GEV
                 if which == 1:
-                    to[row] += decay_vertex[i]
+                    for k in range(4):
+                        to[row, k] += decay_vertex[i, k]
             row += 1

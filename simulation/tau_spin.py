@@ -158,25 +158,31 @@ def _boost(x: float, y: float, z: float, t: float, p: FloatArray, sign: float) -
 @compiled
 def _pair_axes(tau_minus: FloatArray, tau_plus: FloatArray, beam: FloatArray, axes: FloatArray) -> None:
     pair, tau = np.empty(4), np.empty(4)
-    local = np.empty((3, 3))
     for i in range(len(beam)):
         for component in range(4):
             pair[component] = tau_minus[i, component] + tau_plus[i, component]
-        b = beam[i] / np.sqrt(np.sum(beam[i] ** 2))
+        bx, by, bz = beam[i, 0], beam[i, 1], beam[i, 2]
         for which in range(2):
             seen = tau_minus[i] if which == 0 else tau_plus[i]
             tau[0], tau[1], tau[2], tau[3] = _boost(seen[0], seen[1], seen[2], seen[3], pair, -1.0)
-            local[2] = tau[:3] / np.sqrt(tau[0] ** 2 + tau[1] ** 2 + tau[2] ** 2)
-            local[1] = np.cross(b, local[2])
-            sine = np.sqrt(np.sum(local[1] ** 2))
-            # A τ along the beam has no plane of production, and no correlation of transverse spins either.
-            local[1] = local[1] / sine if sine > 0.0 else np.cross(np.array([1.0, 0.0, 0.0]), local[2])
-            local[0] = np.cross(local[1], local[2])
-            for axis in range(3):
-                vector = local[axis]
-                x, y, z, t = _boost(vector[0], vector[1], vector[2], 0.0, tau, 1.0)
-                x, y, z, t = _boost(x, y, z, t, pair, 1.0)
-                x, y, z, t = _boost(x, y, z, t, seen, -1.0)
-                axes[i, which, axis, 0] = x
-                axes[i, which, axis, 1] = y
-                axes[i, which, axis, 2] = z
+            scale = 1.0 / np.sqrt(tau[0] ** 2 + tau[1] ** 2 + tau[2] ** 2)
+            zx, zy, zz = tau[0] * scale, tau[1] * scale, tau[2] * scale
+            yx, yy, yz = by * zz - bz * zy, bz * zx - bx * zz, bx * zy - by * zx
+            sine = np.sqrt(yx**2 + yy**2 + yz**2)
+            if sine == 0.0:
+                # A τ along the beam has no plane of production, and no correlation of transverse spins either.
+                yx, yy, yz, sine = 0.0, -zz, zy, np.sqrt(zz**2 + zy**2)
+            yx, yy, yz = yx / sine, yy / sine, yz / sine
+            _local_axis(yy * zz - yz * zy, yz * zx - yx * zz, yx * zy - yy * zx, tau, pair, seen, axes[i, which, 0])
+            _local_axis(yx, yy, yz, tau, pair, seen, axes[i, which, 1])
+            _local_axis(zx, zy, zz, tau, pair, seen, axes[i, which, 2])
+
+
+@compiled
+def _local_axis(
+    x: float, y: float, z: float, tau: FloatArray, pair: FloatArray, seen: FloatArray, axis: FloatArray
+) -> None:
+    """Fill an axis as it is in the rest frame of the τ reached from the c.m. frame, given the same from the pair's."""
+    x, y, z, t = _boost(x, y, z, 0.0, tau, 1.0)
+    x, y, z, t = _boost(x, y, z, t, pair, 1.0)
+    axis[0], axis[1], axis[2], t = _boost(x, y, z, t, seen, -1.0)
