@@ -98,7 +98,7 @@ class BLibraryConfig(Settings):
     decays_per_task: PositiveInt = 30_000
     """Decays that one task makes."""
     kept_fraction: tuple[PositiveFloat, ...] = (1.0, 1.0, 1.0, 1.0, 0.5, 0.2, 0.1, 0.05)
-    """Fraction of the decays with 0, 1, 2, … charged particles that is kept, the last for all with more: of the decays in
+    """Fraction of the decays with 0, 1, 2, … charged particles that is kept, the last for all with more: of decays in
     events with four tracks and a lepton pair, 79 % have up to three, 16 % four, 5 % more."""
     kept_without_leptons: float = Field(default=0.3, gt=0.0, le=1.0)
     """Factor on that for decays without electron and muon: nine in ten lepton pairs come from leptonic decays."""
