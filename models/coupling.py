@@ -3,10 +3,14 @@
 With σ_theory and B at ξ = 1 the limit is ξ = √(σ_UL/(σ_theory B)). Where φ flies, σ_UL depends on cτ, hence on ξ:
 limits at several decay lengths are interpolated in cτ, and the fixed point ξ = ξ_UL(cτ(ξ)) is found by iteration.
 Because cτ ∝ 1/ξ² it is where cτ·σ_UL(cτ) = cτ(ξ=1)·σ_theory·B, a crossing that can be bracketed and never escapes.
+Where σ_UL falls faster than 1/cτ there are several crossings: the coupling is excluded from the limit upwards, and in
+bands below it.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +23,10 @@ from models.search import Channel
 from models.settings import Settings
 from models.theory.cross_section import cross_section_fb
 from models.theory.decays import branching_fraction, ctau_mm
+
+_STEPS: Final = 8
+"""Parts of each interval between decay lengths that are looked at for crossings: cτ·σ_UL is at most a parabola there.
+"""
 
 
 class CouplingError(LeptophileError):
@@ -36,6 +44,8 @@ class CouplingConvention(Settings):
     """Whether the theory cross-section includes initial-state radiation."""
     vacuum_polarisation: bool = True
     """Whether the theory cross-section includes vacuum polarisation."""
+    logarithmic: bool = False
+    """Whether limits are interpolated in the logarithms of cτ and cross-section, or in themselves."""
     longest_extrapolation: float = Field(default=2.0, ge=1.0)
     """Fixed points up to this multiple of the longest decay length given are accepted and marked as extrapolated."""
     tolerance: float = Field(default=1e-10, gt=1e-14)
@@ -44,8 +54,24 @@ class CouplingConvention(Settings):
 
 PUBLISHED = CouplingConvention(include_photons=False, prompt_from_gev=0.1)
 """arXiv:2207.07476: the lifetime counts below 0.1 GeV, φ → γγ is neglected."""
-LIFETIME_AWARE = CouplingConvention(include_photons=True, prompt_from_gev=None)
+LIFETIME_AWARE = CouplingConvention(include_photons=True, prompt_from_gev=None, logarithmic=True)
 """The lifetime counts in the whole ee channel and φ → γγ in the width: weaker, and what the model predicts."""
+
+
+class ConventionName(StrEnum):
+    """The two conventions by name; a scan computes both."""
+
+    PUBLISHED = "published"
+    LIFETIME_AWARE = "lifetime_aware"
+
+    @property
+    def convention(self) -> CouplingConvention:
+        """What the name stands for."""
+        return PUBLISHED if self is ConventionName.PUBLISHED else LIFETIME_AWARE
+
+
+PUBLISHED_CTAU_MM: Final = (10.0, 50.0)
+"""Decay lengths beside prompt that the published analysis set limits at (arXiv:2207.07476)."""
 
 
 class CouplingStatus(StrEnum):
@@ -63,8 +89,15 @@ class CouplingStatus(StrEnum):
     """The convention needs limits at more than one decay length and got the prompt one only: there is no limit."""
 
 
+class ExcludedRange(NamedTuple):
+    """Couplings that are excluded below the limit, where longer lifetimes are excluded again."""
+
+    low: float
+    high: float
+
+
 class CouplingLimit(NamedTuple):
-    """Limit on ξ at one mass point."""
+    """Limit on ξ at one mass point: every larger coupling is excluded."""
 
     xi: float | None
     """Upper limit, None where there is none."""
@@ -73,6 +106,8 @@ class CouplingLimit(NamedTuple):
     xsec_ul_fb: float | None
     """The cross-section limit at that cτ, or the prompt one where the lifetime plays no part."""
     status: CouplingStatus
+    bands: tuple[ExcludedRange, ...] = ()
+    """Excluded couplings below the limit, strongest first; the last low end is the smallest excluded coupling."""
 
 
 def needs_lifetime(m_phi_gev: float, convention: CouplingConvention) -> bool:
@@ -85,8 +120,10 @@ def needs_lifetime(m_phi_gev: float, convention: CouplingConvention) -> bool:
     return m_phi_gev < 2.0 * MUON_MASS_GEV and (below is None or m_phi_gev < below)
 
 
-def interpolate_in_ctau(ctau: float, nodes_mm: NDArray[np.float64], limits_fb: NDArray[np.float64]) -> float:
-    """Interpolate a cross-section limit linearly in cτ.
+def interpolate_in_ctau(
+    ctau: float, nodes_mm: NDArray[np.float64], limits_fb: NDArray[np.float64], *, logarithmic: bool = False
+) -> float:
+    """Interpolate a cross-section limit in cτ.
 
     Parameters
     ----------
@@ -94,6 +131,9 @@ def interpolate_in_ctau(ctau: float, nodes_mm: NDArray[np.float64], limits_fb: N
         Decay length in mm.
     nodes_mm, limits_fb
         Decay lengths in increasing order and the limits there, at least two.
+    logarithmic
+        Whether to interpolate ln σ_UL in ln cτ instead of σ_UL in cτ; from prompt to the first node it is always the
+        latter.
 
     Returns
     -------
@@ -106,6 +146,8 @@ def interpolate_in_ctau(ctau: float, nodes_mm: NDArray[np.float64], limits_fb: N
     >>> interpolate_in_ctau(70.0, np.array([0.0, 10.0, 50.0]), np.array([1.0, 2.0, 4.0]))
     5.0
     """
+    if logarithmic and nodes_mm[1] < ctau <= nodes_mm[-1]:
+        return float(np.exp(np.interp(np.log(ctau), np.log(nodes_mm[1:]), np.log(limits_fb[1:]))))
     if ctau <= nodes_mm[-1]:
         return float(np.interp(ctau, nodes_mm, limits_fb))
     slope = (limits_fb[-1] - limits_fb[-2]) / (nodes_mm[-1] - nodes_mm[-2])
@@ -172,16 +214,37 @@ def xi_limit(
 
     def excess(ctau: float) -> float:
         """Negative where the coupling with this cτ is excluded."""
-        return ctau * interpolate_in_ctau(ctau, nodes, limits) - unit_ctau * theory_fb
+        limit = interpolate_in_ctau(ctau, nodes, limits, logarithmic=convention.logarithmic)
+        return ctau * limit - unit_ctau * theory_fb
 
     # Downwards from strong couplings (cτ = 0), the limit is where the exclusion first ends.
-    ends = [*nodes.tolist(), convention.longest_extrapolation * float(nodes[-1])]
-    crossing = next((index for index, end in enumerate(ends) if excess(end) >= 0.0), None)
-    if crossing is None:
+    crossings = _crossings(excess, nodes, convention)
+    if not crossings:
         return CouplingLimit(None, None, None, CouplingStatus.NO_FIXED_POINT)
-    ctau = float(brentq(excess, ends[crossing - 1], ends[crossing], xtol=1e-300, rtol=convention.tolerance))
-    status = CouplingStatus.CONVERGED if ctau <= nodes[-1] else CouplingStatus.EXTRAPOLATED
-    return CouplingLimit(float(np.sqrt(unit_ctau / ctau)), ctau, interpolate_in_ctau(ctau, nodes, limits), status)
+    couplings = [float(np.sqrt(unit_ctau / ctau)) for ctau in crossings]
+    bands = [
+        ExcludedRange(low=couplings[index + 1] if index + 1 < len(couplings) else 0.0, high=couplings[index])
+        for index in range(1, len(couplings), 2)
+    ]
+    status = CouplingStatus.CONVERGED if crossings[0] <= nodes[-1] else CouplingStatus.EXTRAPOLATED
+    limit = interpolate_in_ctau(crossings[0], nodes, limits, logarithmic=convention.logarithmic)
+    # A band whose lower end is not seen ends at the longest decay length that limits are known for.
+    longest = float(np.sqrt(unit_ctau / (convention.longest_extrapolation * float(nodes[-1]))))
+    known = tuple(band._replace(low=max(band.low, longest)) for band in bands)
+    return CouplingLimit(couplings[0], crossings[0], limit, status, known)
+
+
+def _crossings(
+    excess: Callable[[float], float], nodes: NDArray[np.float64], convention: CouplingConvention
+) -> list[float]:
+    """Return all decay lengths at which the exclusion ends or begins, ascending; it begins excluded at zero."""
+    ends = [*nodes.tolist(), convention.longest_extrapolation * float(nodes[-1])]
+    points = np.unique(np.concatenate([np.linspace(low, high, _STEPS + 1) for low, high in pairwise(ends)]))
+    signs = np.array([excess(float(point)) >= 0.0 for point in points])
+    return [
+        float(brentq(excess, points[index], points[index + 1], xtol=1e-300, rtol=convention.tolerance))
+        for index in np.flatnonzero(signs[1:] != signs[:-1])
+    ]
 
 
 def _checked_limits(

@@ -79,7 +79,8 @@ class LifetimeMixture(Settings):
     def shares(self) -> FloatArray:
         """Fractions of the events that they have, shape (n,), summing to one."""
         shares = np.array([component.share for component in self.components])
-        return shares / shares.sum()
+        normalised: FloatArray = shares / shares.sum()
+        return normalised
 
     @property
     def mean_mm(self) -> float:
@@ -94,7 +95,8 @@ class LifetimeMixture(Settings):
     def sample(self, n: int, rng: np.random.Generator) -> FloatArray:
         """Return `n` proper flight lengths in mm."""
         component = np.searchsorted(np.cumsum(self.shares)[:-1], rng.random(n), side="right")
-        return self.ctau_mm[component] * rng.standard_exponential(n)
+        lengths: FloatArray = self.ctau_mm[component] * rng.standard_exponential(n)
+        return lengths
 
     def weights(self, length_mm: FloatArray, ctau_mm: float) -> FloatArray:
         """Return the weights that turn a sample of this distribution into one of a single lifetime.

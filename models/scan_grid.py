@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from models.constants import JPSI_MASS_GEV, PSI2S_MASS_GEV
+from models.coupling import ConventionName
 from models.errors import ConfigurationError, LeptophileError
 from models.search import Channel, Search
 from models.settings import Settings
@@ -39,6 +40,8 @@ class ScanSettings(Settings):
     """Masses this close to the J/ψ or ψ(2S) are left out of the `mumu` scan."""
     displaced_below_gev: float = 0.100
     """`ee` points below this mass use the displaced search."""
+    xi_convention: ConventionName = ConventionName.PUBLISHED
+    """Convention of the columns `xi_ul` and `xi_exp_…` of the limits table; the other one is in it as well."""
     window_half_width_sigma: float = Field(default=2.0, gt=0)
     """Half-width of the finely binned signal window, in units of the resolution σ(m_φ)."""
     minimum_inner_bins: int = Field(default=2, ge=1)

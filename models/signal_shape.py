@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
 from models.errors import LeptophileError
 from models.settings import Settings
@@ -30,6 +30,11 @@ class SignalShapeSettings(Settings):
     """Correct candidates that a generated mass needs to show its resolution and shape."""
     n_quantiles: int = Field(default=257, ge=17)
     """Knots of each stored cumulative distribution."""
+    ctau_nodes_mm: tuple[PositiveFloat, ...] = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 50.0, 100.0, 300.0)
+    """Decay lengths beside prompt that the signal is modelled at, where its samples fly; between them everything is
+    interpolated. 10 and 50 mm are those of the published analysis."""
+    minimum_effective: float = Field(default=10.0, gt=0.0)
+    """Effective candidates (Σw)²/Σw² that a decay length needs, at its poorest mass, to be modelled."""
 
 
 class SignalShapeError(LeptophileError):
@@ -51,6 +56,13 @@ class SignalSample(NamedTuple):
     """Whether the candidate is the φ, shape (n,)."""
     in_signal_region: NDArray[np.bool_]
     """Whether its scores put it into the signal region, shape (n,)."""
+
+    @property
+    def effective_selected(self) -> float:
+        """(Σw)²/Σw² of the candidates in the signal region."""
+        weight = self.weight[self.in_signal_region]
+        total = float(np.sum(weight**2))
+        return float(np.sum(weight)) ** 2 / total if total > 0 else 0.0
 
     def only_signal_region(self) -> "SignalSample":
         """Return the sample with the candidates of the signal region alone."""
@@ -286,9 +298,9 @@ def _shape_candidates(
 def _efficiency(sample: SignalSample) -> Measured:
     weight = sample.weight[sample.in_signal_region]
     value = np.sum(weight) / sample.sum_weights
-    # Binomial variance, for weights of a common size w: w Σw (1 − ε) / N² with w from Σw²/Σw.
-    variance = np.sum(weight**2) * max(0.0, 1.0 - value) / sample.sum_weights**2
-    return Measured(float(value), float(np.sqrt(variance)))
+    # Variance of a mean of N = sum_weights numbers, w where selected and else zero; binomial for weights of one.
+    variance = np.sum(weight**2) / sample.sum_weights**2 - value**2 / sample.sum_weights
+    return Measured(float(value), float(np.sqrt(max(variance, 0.0))))
 
 
 def _neighbours(grid: NDArray[np.float64], mass: float) -> tuple[int, int, float]:

@@ -56,7 +56,8 @@ class CandidateProcessor(ProcessorABC):  # type: ignore[misc]  # coffea is untyp
             If the chunk cannot be read or holds values that nothing can be concluded from; the message names
             file, branch and entry.
         """
-        is_data = sample_metadata(events.metadata).is_data
+        sample = sample_metadata(events.metadata)
+        is_data = sample.is_data
         chunk = Chunk(events)
         flag = chunk.event_column("is_data")
         chunk.require("is_data", flag == is_data, flag)
@@ -74,7 +75,7 @@ class CandidateProcessor(ProcessorABC):  # type: ignore[misc]  # coffea is untyp
             neutral = charge.sum(axis=1) == 0
             paired = {search: neutral & has_lepton_pair(charge, leptons.of(search.channel)) for search in searches}
             survives = np.logical_or.reduce(list(paired.values()))
-            survivors = read_four_track_events(chunk, tracks[survives], is_data=is_data)
+            survivors = read_four_track_events(chunk, tracks[survives], is_data=is_data, m_phi_gev=sample.m_phi_gev)
             of_event = weight[chunk.event_index("Track")[tracks[:, 0]]]
             for search in searches:
                 summary["cutflow"][search] = {

@@ -132,6 +132,7 @@ def _columns(
             columns[f"weight_{source}_up"] = weights.up[source]
             columns[f"weight_{source}_down"] = weights.down[source]
         columns["is_true_candidate"] = true_candidates(events.truth, candidates, channel)
+        columns["true_proper_length_mm"] = events.truth.proper_length_mm
     _require_finite(columns)
     return columns
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from models.constants import NEUTRAL_PION_MASS_GEV
 from models.helix import Helix
 from models.kinematics import mass_of
+from models.search import PHI_PDG
 from processors.chunk import Chunk
 from processors.ntuple import COVARIANCE_INDICES, HELIX_PARAMETERS
 
@@ -62,12 +63,14 @@ class NeutralPions(Jagged):
 
 @dataclass(frozen=True)
 class TrackTruth:
-    """Generator information of the tracks, shape (n_events, 4)."""
+    """Generator information of the events and their tracks; what is of tracks has shape (n_events, 4)."""
 
     pdg: IntArray
     """PDG code of the matched particle, 0 if none."""
     mother_pdg: IntArray
     """PDG code of its mother, 0 if none."""
+    proper_length_mm: FloatArray
+    """Proper flight length of φ, shape (n_events,); −1 where there is no φ."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ def _select(value: Any, mask: BoolArray) -> Any:
     if value is None:
         return None
     if isinstance(value, TrackTruth):
-        return TrackTruth(value.pdg[mask], value.mother_pdg[mask])
+        return TrackTruth(value.pdg[mask], value.mother_pdg[mask], value.proper_length_mm[mask])
     if isinstance(value, Jagged):
         entries = np.repeat(mask, value.counts)
         columns = (column.name for column in fields(value))
@@ -135,7 +138,9 @@ def interaction_points(chunk: Chunk) -> FloatArray:
     return _stack([chunk.event_column("ip", axis) for axis in ("x", "y", "z")])
 
 
-def read_four_track_events(chunk: Chunk, tracks: NDArray[np.intp], *, is_data: bool) -> FourTrackEvents:
+def read_four_track_events(
+    chunk: Chunk, tracks: NDArray[np.intp], *, is_data: bool, m_phi_gev: float | None = None
+) -> FourTrackEvents:
     """Return all columns of the events whose good tracks are given.
 
     Parameters
@@ -146,6 +151,8 @@ def read_four_track_events(chunk: Chunk, tracks: NDArray[np.intp], *, is_data: b
         Indices of the good tracks among all tracks of the chunk, shape (n_events, 4).
     is_data
         Data have weight 1 and no truth.
+    m_phi_gev
+        Mass of φ in a signal sample.
 
     Raises
     ------
@@ -180,6 +187,7 @@ def read_four_track_events(chunk: Chunk, tracks: NDArray[np.intp], *, is_data: b
         else TrackTruth(
             chunk.flat("Track", "pdg")[tracks].astype(np.int64),
             chunk.flat("Track", "mother_pdg")[tracks].astype(np.int64),
+            np.full(len(event), -1.0) if m_phi_gev is None else _proper_lengths(chunk, event, m_phi_gev),
         ),
     )
 
@@ -229,6 +237,28 @@ def _read_neutrals(chunk: Chunk, event: IntArray) -> tuple[Photons, NeutralPions
     mass[known] = mass_of(momentum[first[known]] + momentum[second[known]])
     energy[known] = np.minimum(momentum[first[known], 3], momentum[second[known], 3])
     return photons, NeutralPions(pion_counts, mass, energy)
+
+
+def _proper_lengths(chunk: Chunk, event: IntArray, m_phi_gev: float) -> FloatArray:
+    """Return the proper flight length of φ in events given by increasing index, −1 where no φ decayed.
+
+    A φ that decays where it is made has exactly zero: its daughters were written with the same vertex.
+    """
+    rows, counts = _rows_of(chunk.counts("Gen"), event)
+    pdg, mother = (chunk.flat("Gen", name)[rows] for name in ("pdg", "mother"))
+    of_event = np.repeat(np.arange(len(event)), counts)
+    mother_row = (np.cumsum(counts) - counts)[of_event] + mother
+    is_daughter = (mother >= 0) & (pdg[np.where(mother >= 0, mother_row, 0)] == PHI_PDG)
+    found, first = np.unique(of_event[is_daughter], return_index=True)
+    daughter = np.flatnonzero(is_daughter)[first]
+    phi = mother_row[daughter]
+    vertex = _stack([chunk.flat("Gen", axis)[rows] for axis in ("vx", "vy", "vz")])
+    momentum = _stack([chunk.flat("Gen", axis)[rows] for axis in ("px", "py", "pz")])[phi]
+    lengths = np.full(len(event), -1.0)
+    distance = np.linalg.norm(vertex[daughter] - vertex[phi], axis=1)
+    # The mass is that of the sample: the single-precision momentum has too few digits for it.
+    lengths[found] = distance * m_phi_gev / np.linalg.norm(momentum, axis=1)
+    return lengths
 
 
 def _rows_of(counts: IntArray, event: IntArray) -> tuple[NDArray[np.intp], IntArray]:

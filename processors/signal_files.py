@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from models.errors import BadInputError
 from models.search import Search
-from models.signal_shape import SignalModel
+from models.signal_closure import ClosurePoint
+from models.signal_shape import Measured, SignalModel
 from processors.atomic_file import atomic_path
 from processors.signal_samples import SignalModels
 
@@ -32,7 +33,16 @@ def save_signal_models(signal: SignalModels, path: Path) -> None:
     """
     with atomic_path(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(
-            INDEX_NAME, json.dumps({"search": signal.search, "borrowed_shape_ctau_mm": signal.borrowed_shape_ctau_mm})
+            INDEX_NAME,
+            json.dumps(
+                {
+                    "search": signal.search,
+                    "borrowed_shape_ctau_mm": signal.borrowed_shape_ctau_mm,
+                    "closure": signal.closure,
+                    "refused": {f"{ctau_mm:g}": reason for ctau_mm, reason in signal.refused.items()},
+                },
+                ensure_ascii=False,
+            ),
         )
         for ctau_mm, by_variation in signal.models.items():
             for variation, model in by_variation.items():
@@ -63,7 +73,12 @@ def load_signal_models(path: Path) -> SignalModels:
         models: dict[float, dict[str, SignalModel]] = {}
         for (lifetime, variation), content in sorted(arrays.items(), key=lambda item: item[0]):
             models.setdefault(lifetime, {})[variation] = SignalModel(**content)
-        return SignalModels(Search(index["search"]), models, tuple(index["borrowed_shape_ctau_mm"]))
+        points = tuple(
+            ClosurePoint(m_phi_gev, Measured(*predicted), Measured(*actual), *others)
+            for m_phi_gev, predicted, actual, *others in index["closure"]
+        )
+        refused = {float(ctau_mm): reason for ctau_mm, reason in index["refused"].items()}
+        return SignalModels(Search(index["search"]), models, tuple(index["borrowed_shape_ctau_mm"]), refused, points)
     except FileNotFoundError as error:
         raise BadInputError(f"{path}: no such file; are the histograms filled?") from error
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:

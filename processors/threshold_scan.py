@@ -13,7 +13,7 @@ from processors.luminosity import luminosity_weight
 from processors.regions import RegionSettings
 from processors.sample import SampleMetadata
 from processors.scoring import Columns, finite_weights, score_candidates
-from processors.signal_samples import PROMPT_CTAU_MM, generated_mass_gev, signal_samples_of
+from processors.signal_samples import PROMPT_CTAU_MM, generated_mass_gev, proper_lengths_mm, signal_samples_of
 from processors.training_sample import TRAINING_SEARCH
 
 
@@ -53,10 +53,13 @@ def find_threshold(
     """
     search = TRAINING_SEARCH[classifier.channel]
     signals = []
-    for sample in signal_samples_of(samples, search).get(PROMPT_CTAU_MM, []):
+    for sample in (sample for members in signal_samples_of(samples, search).values() for sample in members):
+        if sample.flight_lengths.prompt_share == 0.0:
+            continue
         columns = store.read(search, sample.name)
-        is_true = np.asarray(columns["is_true_candidate"], dtype=bool)
-        weight = finite_weights(columns, "weight", sample.name) / sample.sum_weights
+        prompt = sample.flight_lengths.weights(proper_lengths_mm(columns, sample), PROMPT_CTAU_MM)
+        is_true = np.asarray(columns["is_true_candidate"], dtype=bool) & (prompt > 0.0)
+        weight = prompt * finite_weights(columns, "weight", sample.name) / sample.sum_weights
         if np.count_nonzero(is_true) < 2:
             continue
         sigma_gev = resolution_gev(columns["m_ll_gev"][is_true], weight[is_true])

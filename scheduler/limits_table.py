@@ -36,13 +36,22 @@ class LimitRow(Settings):
     xsec_exp_p1_fb: float | None
     xsec_exp_p2_fb: float | None
     xi_ul: float | None
-    """Limit on the coupling, from the Bayesian cross-section limit."""
+    """Limit on the coupling, from the Bayesian cross-section limit, in the convention of `scan.xi_convention`."""
     xi_exp_m2: float | None
     xi_exp_m1: float | None
     xi_exp_0: float | None
     xi_exp_p1: float | None
     xi_exp_p2: float | None
     status: str
+    xi_ul_lifetime_aware: float | None = None
+    """The same where the lifetime counts in the whole ee channel and φ → γγ in the width."""
+    xi_exp_m2_lifetime_aware: float | None = None
+    xi_exp_m1_lifetime_aware: float | None = None
+    xi_exp_0_lifetime_aware: float | None = None
+    xi_exp_p1_lifetime_aware: float | None = None
+    xi_exp_p2_lifetime_aware: float | None = None
+    xi_status_lifetime_aware: str | None = None
+    """How these came about: the limit furthest from convergence, with its column."""
 
 
 class LifetimeLimit(Settings):
@@ -58,6 +67,27 @@ class LifetimeLimit(Settings):
     xsec_exp_0_fb: float | None
     xsec_exp_p1_fb: float | None
     xsec_exp_p2_fb: float | None
+    status: str
+
+
+class CouplingRow(Settings):
+    """One limit on ξ at one mass point in one convention."""
+
+    channel: str
+    m_phi_gev: float
+    convention: str
+    limit: str
+    """Column of the limits table it belongs to."""
+    xi: float | None
+    """Every larger coupling is excluded."""
+    ctau_mm: float | None
+    """Decay length at that coupling."""
+    xsec_ul_fb: float | None
+    """Cross-section limit at that decay length."""
+    xi_smallest_excluded: float | None
+    """Below the limit where couplings are excluded in bands, else the limit."""
+    n_bands: int
+    """Bands of excluded couplings below the limit."""
     status: str
 
 
@@ -104,6 +134,11 @@ def write_lifetime_limits(limits: Sequence[LifetimeLimit], path: Path) -> None:
     """Write limits by decay length as CSV, ordered by channel, mass and decay length."""
     ordered = sorted(limits, key=lambda limit: (limit.channel, limit.m_phi_gev, limit.ctau_mm))
     _write_csv(path, tuple(LifetimeLimit.model_fields), ordered)
+
+
+def write_couplings(couplings: Sequence[CouplingRow], path: Path) -> None:
+    """Write the limits on ξ in both conventions as CSV, in the order of the scan."""
+    _write_csv(path, tuple(CouplingRow.model_fields), couplings)
 
 
 def write_limited_templates(limited: Sequence[LimitedTemplate], path: Path) -> None:

@@ -125,6 +125,11 @@ class RunFolder:
         return self.limits / "lifetimes.csv"
 
     @property
+    def couplings(self) -> Path:
+        """Limits on ξ in both conventions, with decay length and status of each, CSV."""
+        return self.limits / "couplings.csv"
+
+    @property
     def limited_templates(self) -> Path:
         """Template variations that entered the statistical models reduced, CSV."""
         return self.limits / "limited_variations.csv"

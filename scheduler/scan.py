@@ -9,7 +9,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.coupling import PUBLISHED, CouplingLimit, CouplingStatus, needs_lifetime, xi_limit
+from models.coupling import (
+    LIFETIME_AWARE,
+    PUBLISHED,
+    PUBLISHED_CTAU_MM,
+    ConventionName,
+    CouplingLimit,
+    CouplingStatus,
+    needs_lifetime,
+    xi_limit,
+)
 from models.inference.configuration import InferenceSettings, SystematicsSettings
 from models.inference.engine import infer_mass_point
 from models.inference.results import MassPointResult
@@ -23,7 +32,7 @@ from processors.scoring import NOMINAL
 from processors.signal_samples import PROMPT_CTAU_MM
 from processors.template_builder import SearchTemplates, build_templates
 from processors.template_settings import TemplateSettings
-from scheduler.limits_table import LifetimeLimit, LimitedTemplate, LimitRow
+from scheduler.limits_table import CouplingRow, LifetimeLimit, LimitedTemplate, LimitRow
 from scheduler.run_folder import RunFolder
 
 XI_COLUMNS = {
@@ -57,6 +66,8 @@ class PointOutcome(NamedTuple):
     """Cross-sections are those of a φ that does not fly; ξ accounts for the lifetime where the convention does."""
     lifetimes: tuple[LifetimeLimit, ...]
     """Cross-section limits at every decay length, where the lifetime counts."""
+    couplings: tuple[CouplingRow, ...]
+    """Limits on ξ in both conventions."""
     is_complete: bool
     """Whether every number was found, or is blinded."""
     limited: tuple[LimitedTemplate, ...]
@@ -73,24 +84,19 @@ def scan_mass_point(point: MassPoint, inputs: ScanInputs) -> PointOutcome:
     inputs
         Everything else; the outcome depends on nothing but these two.
     """
-    templates = {
-        ctau_mm: build_templates(
-            point, inputs.searches[point.search], inputs.scale_factors, inputs.scan, inputs.templates, ctau_mm=ctau_mm
-        )
-        for ctau_mm in _lifetimes_mm(point, inputs)
-    }
-    results = {ctau_mm: _infer(point, ctau_mm, templates[ctau_mm], inputs) for ctau_mm in templates}
+    scanned = _scan_lifetimes(point, inputs)
+    results = scanned.results
     columns = {ctau_mm: result.columns() for ctau_mm, result in results.items()}
-    couplings = {
-        xi_column: _coupling(point, {ctau_mm: values[xsec_column] for ctau_mm, values in columns.items()})
-        for xsec_column, xi_column in XI_COLUMNS.items()
-    }
+    couplings = {name: _couplings(point, columns, name) for name in ConventionName}
+    aware = couplings[ConventionName.LIFETIME_AWARE]
     row = LimitRow(
         channel=str(point.search.channel),
         m_phi_gev=point.m_phi_gev,
         **columns[PROMPT_CTAU_MM],
-        **{name: coupling.xi if coupling else None for name, coupling in couplings.items()},
-        status=_status(results, couplings),
+        **{name: coupling.xi if coupling else None for name, coupling in couplings[inputs.scan.xi_convention].items()},
+        status=_status(results, couplings[inputs.scan.xi_convention]),
+        **{f"{name}_lifetime_aware": coupling.xi if coupling else None for name, coupling in aware.items()},
+        xi_status_lifetime_aware=_coupling_status(aware),
     )
     return PointOutcome(
         row,
@@ -105,29 +111,106 @@ def scan_mass_point(point: MassPoint, inputs: ScanInputs) -> PointOutcome:
             for ctau_mm in results
             if len(results) > 1
         ),
+        tuple(
+            _coupling_row(row, name, limit, coupling)
+            for name, by_limit in couplings.items()
+            for limit, coupling in by_limit.items()
+            if coupling is not None
+        ),
         all(result.is_complete for result in results.values()),
         tuple(
             LimitedTemplate(channel=row.channel, m_phi_gev=point.m_phi_gev, ctau_mm=ctau_mm, **limited._asdict())
-            for ctau_mm in templates
-            for limited in limited_variations(templates[ctau_mm], inputs.systematics)
+            for ctau_mm, templates in scanned.templates.items()
+            for limited in limited_variations(templates, inputs.systematics)
         ),
     )
 
 
-def _lifetimes_mm(point: MassPoint, inputs: ScanInputs) -> list[float]:
-    """Return the decay lengths that limits are set for, prompt first.
+class _Scanned(NamedTuple):
+    """What was fitted at one mass point, by decay length in mm, ascending."""
+
+    templates: dict[float, MassPointTemplates]
+    results: dict[float, MassPointResult]
+
+
+def _scan_lifetimes(point: MassPoint, inputs: ScanInputs) -> _Scanned:
+    """Set limits at prompt and at as many decay lengths as either convention needs.
 
     A decay length at which no simulated signal survives the selection sets no limit. Leaving it out is safe: the
     coupling is never extrapolated far beyond the longest decay length that does.
     """
-    if not needs_lifetime(point.m_phi_gev, PUBLISHED):
-        return [PROMPT_CTAU_MM]
-    models = inputs.searches[point.search].signal.models
-    return [
-        ctau_mm
-        for ctau_mm in sorted(models)
-        if ctau_mm == PROMPT_CTAU_MM or models[ctau_mm][NOMINAL].efficiency_at(point.m_phi_gev).value > 0
-    ]
+    search = inputs.searches[point.search]
+    templates: dict[float, MassPointTemplates] = {}
+    results: dict[float, MassPointResult] = {}
+
+    def fit(ctau_mm: float) -> None:
+        templates[ctau_mm] = build_templates(
+            point, search, inputs.scale_factors, inputs.scan, inputs.templates, ctau_mm=ctau_mm
+        )
+        results[ctau_mm] = _infer(point, ctau_mm, templates[ctau_mm], inputs)
+
+    fit(PROMPT_CTAU_MM)
+    efficiency = {
+        ctau_mm: models[NOMINAL].efficiency_at(point.m_phi_gev).value
+        for ctau_mm, models in sorted(search.signal.models.items())
+        if ctau_mm > PROMPT_CTAU_MM
+    }
+    seen = [ctau_mm for ctau_mm, value in efficiency.items() if value > 0.0]
+    if needs_lifetime(point.m_phi_gev, PUBLISHED):
+        for ctau_mm in set(PUBLISHED_CTAU_MM) & set(seen):
+            fit(ctau_mm)
+    if needs_lifetime(point.m_phi_gev, LIFETIME_AWARE):
+        for index, ctau_mm in enumerate(seen):
+            if ctau_mm not in results:
+                fit(ctau_mm)
+            later = [length / efficiency[length] for length in seen[index + 1 :]]
+            # Limits go as 1/efficiency: where cτ/efficiency only grows from here on, nothing crosses a second time.
+            if _all_converged(point, results, ctau_mm) and all(
+                value > ctau_mm / efficiency[ctau_mm] for value in later
+            ):
+                break
+    return _Scanned(dict(sorted(templates.items())), dict(sorted(results.items())))
+
+
+def _all_converged(point: MassPoint, results: Mapping[float, MassPointResult], longest_mm: float) -> bool:
+    """Return whether the limits up to a decay length enclose the fixed points of all limits on ξ."""
+    columns = {ctau_mm: result.columns() for ctau_mm, result in sorted(results.items()) if ctau_mm <= longest_mm}
+    found = _couplings(point, columns, ConventionName.LIFETIME_AWARE)
+    return all(coupling is None or coupling.status is CouplingStatus.CONVERGED for coupling in found.values())
+
+
+def _couplings(
+    point: MassPoint, columns: Mapping[float, Mapping[str, float | None]], name: ConventionName
+) -> dict[str, CouplingLimit | None]:
+    """Return column → limit on ξ in a convention, from the columns of cross-section limits by decay length."""
+    used = (PROMPT_CTAU_MM, *PUBLISHED_CTAU_MM) if name is ConventionName.PUBLISHED else tuple(columns)
+    return {
+        xi_column: _coupling(
+            point, {ctau_mm: values[xsec_column] for ctau_mm, values in columns.items() if ctau_mm in used}, name
+        )
+        for xsec_column, xi_column in XI_COLUMNS.items()
+    }
+
+
+def _coupling_row(row: LimitRow, name: ConventionName, limit: str, coupling: CouplingLimit) -> CouplingRow:
+    return CouplingRow(
+        channel=row.channel,
+        m_phi_gev=row.m_phi_gev,
+        convention=str(name),
+        limit=limit,
+        xi=coupling.xi,
+        ctau_mm=coupling.ctau_mm,
+        xsec_ul_fb=coupling.xsec_ul_fb,
+        xi_smallest_excluded=coupling.bands[-1].low if coupling.bands else coupling.xi,
+        n_bands=len(coupling.bands),
+        status=str(coupling.status),
+    )
+
+
+def _coupling_status(couplings: Mapping[str, CouplingLimit | None]) -> str | None:
+    """Return how limits on ξ came about: statuses in the order of `CouplingStatus`, each once."""
+    found = {coupling.status for coupling in couplings.values() if coupling is not None}
+    return ";".join(status for status in CouplingStatus if status in found) or None
 
 
 def _infer(point: MassPoint, ctau_mm: float, templates: MassPointTemplates, inputs: ScanInputs) -> MassPointResult:
@@ -138,12 +221,14 @@ def _infer(point: MassPoint, ctau_mm: float, templates: MassPointTemplates, inpu
     return infer_mass_point(workspace, inputs.inference, _seed(point, ctau_mm, inputs.seed))
 
 
-def _coupling(point: MassPoint, limits_fb: Mapping[float, float | None]) -> CouplingLimit | None:
+def _coupling(point: MassPoint, limits_fb: Mapping[float, float | None], name: ConventionName) -> CouplingLimit | None:
     """Return the limit on ξ from cross-section limits by cτ, None where one of those is missing."""
     known = {ctau_mm: limit for ctau_mm, limit in limits_fb.items() if limit is not None}
     if len(known) < len(limits_fb):
         return None
-    return xi_limit(list(known.values()), point.m_phi_gev, point.search.channel, PUBLISHED, ctau_nodes_mm=list(known))
+    return xi_limit(
+        list(known.values()), point.m_phi_gev, point.search.channel, name.convention, ctau_nodes_mm=list(known)
+    )
 
 
 def _status(results: Mapping[float, MassPointResult], couplings: Mapping[str, CouplingLimit | None]) -> str:

@@ -197,14 +197,14 @@ class ReportWriter:
         )
 
     def _signal_overlay(self, search: Search, region: str, spectrum: Spectrum) -> SignalOverlay | None:
-        """Return the prompt signal nearest the middle of the window, scaled to be visible over the background."""
+        """Return the signal nearest the middle of the window, as generated, at a scale at which it is visible."""
         histogram = self.contents.histograms[search].signal
         samples = self.contents.catalogue.samples
-        prompt = [name for name in histogram.axes["dataset"] if samples[name].ctau_mm == 0.0]
-        if not prompt:
+        with_prompt = [name for name in histogram.axes["dataset"] if samples[name].flight_lengths.prompt_share > 0.0]
+        if not with_prompt:
             return None
         middle = float(np.sqrt(max(search.window.low_gev, 0.01) * search.window.high_gev))
-        name = min(prompt, key=lambda sample: abs((samples[sample].m_phi_gev or 0.0) - middle))
+        name = min(with_prompt, key=lambda sample: abs((samples[sample].m_phi_gev or 0.0) - middle))
         fine = np.asarray(histogram[{"region": region, "dataset": name}].values())
         values = sum_into_bins(fine, np.asarray(histogram.axes["mass"].edges), spectrum.edges_gev)
         reach = float(np.max(spectrum.total, initial=0.0)) or 1.0

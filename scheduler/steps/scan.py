@@ -18,6 +18,7 @@ from scheduler.limits_table import (
     LargestExcess,
     LimitRow,
     column,
+    write_couplings,
     write_lifetime_limits,
     write_limited_templates,
     write_limits,
@@ -55,6 +56,7 @@ def execute(context: StepContext) -> None:
     write_lifetime_limits(
         [limit for outcome in outcomes for limit in outcome.lifetimes], context.output.lifetime_limits
     )
+    write_couplings([row for outcome in outcomes for row in outcome.couplings], context.output.couplings)
     write_limited_templates(
         [limited for outcome in outcomes for limited in outcome.limited], context.output.limited_templates
     )

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from models.coupling import (
     LIFETIME_AWARE,
     PUBLISHED,
+    ConventionName,
     CouplingError,
     CouplingStatus,
     interpolate_in_ctau,
@@ -43,7 +44,7 @@ def test_fixed_point_by_iterating_the_coupling(mass: float, prompt: float, first
     unit_ctau = float(ctau_mm(mass))
     xi = np.sqrt(prompt / theory)
     for _ in range(200):
-        xi = np.sqrt(xi * np.sqrt(interpolate_in_ctau(unit_ctau / xi**2, NODES, limits) / theory))
+        xi = np.sqrt(xi * np.sqrt(interpolate_in_ctau(unit_ctau / xi**2, NODES, limits, logarithmic=True) / theory))
     ctau = unit_ctau / xi**2
     assume(abs(ctau - 50.0) > 1e-6)
     assume(abs(ctau - 100.0) > 1e-6)
@@ -101,6 +102,46 @@ def test_lifetime_convention_without_lifetime_limits_has_no_limit() -> None:
 def test_too_long_a_lifetime_has_no_fixed_point() -> None:
     found = xi_limit([1e-3, 1e-3, 1e-3], 0.05, Channel.EE, ctau_nodes_mm=NODES)
     assert found.status is CouplingStatus.NO_FIXED_POINT
+
+
+def test_a_limit_that_falls_with_the_lifetime_excludes_bands() -> None:
+    """cτ·σ_UL(cτ) of straight lines by hand: up through the threshold, down through it, and up again."""
+    theory = float(cross_section_fb(0.07))
+    threshold = float(ctau_mm(0.07, include_photons=False)) * theory
+    # σ_UL at 0, 10, 20, 40 mm: cτ·σ_UL is 0, 2, 0.5 and 4 times the threshold.
+    nodes = np.array([0.0, 10.0, 20.0, 40.0])
+    limits = threshold * np.array([0.1, 0.2, 0.025, 0.1])
+    found = xi_limit(limits, 0.07, Channel.EE, PUBLISHED, ctau_nodes_mm=nodes)
+
+    def excluded(xi: float) -> bool:
+        ctau = float(ctau_mm(0.07, xi, include_photons=False))
+        return xi**2 * theory > interpolate_in_ctau(ctau, nodes, limits)
+
+    assert len(found.bands) == 1
+    (band,) = found.bands
+    assert band.low < band.high < found.xi
+    for xi, expected in (
+        (1.001 * found.xi, True),
+        (0.999 * found.xi, False),
+        (1.001 * band.high, False),
+        (0.999 * band.high, True),
+        (1.001 * band.low, True),
+        (0.999 * band.low, False),
+    ):
+        assert excluded(xi) is expected
+    assert not xi_limit([1.0, 1.5, 9.0], 0.07, Channel.EE, ctau_nodes_mm=NODES).bands
+
+
+def test_logarithmic_interpolation_is_exact_for_powers() -> None:
+    nodes = np.array([0.0, 1.0, 10.0, 100.0])
+    limits = np.array([0.5, 1.0, 10.0, 100.0])
+    assert interpolate_in_ctau(30.0, nodes, limits, logarithmic=True) == pytest.approx(30.0, rel=1e-12)
+    assert interpolate_in_ctau(0.5, nodes, limits, logarithmic=True) == pytest.approx(0.75)
+
+
+def test_conventions_have_names() -> None:
+    assert ConventionName("published").convention is PUBLISHED
+    assert ConventionName("lifetime_aware").convention is LIFETIME_AWARE
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from coffea.processor import IterativeExecutor, Runner
 from models.classifier.configuration import ClassifierSettings
 from models.classifier.training import train_classifier
 from models.errors import BadInputError, IncompleteRunError
+from models.lifetime import LifetimeComponent, LifetimeError, LifetimeMixture
 from models.normalisation import fit_scale_factors
 from models.scan_grid import ScanSettings, mass_points
 from models.search import BACKGROUNDS, Channel, Process, Search, classifier_classes
@@ -51,6 +52,13 @@ SIZES = {
     Process.TAUTAULL: 100,
 }
 GRID = {Channel.EE: (0.04, 0.08, 0.12, 0.21), Channel.MUMU: (0.25, 1.0, 2.5, 4.5, 6.5)}
+FLIGHT = LifetimeMixture(
+    components=(
+        LifetimeComponent(ctau_mm=0.0, share=2.0),
+        LifetimeComponent(ctau_mm=10.0),
+        LifetimeComponent(ctau_mm=50.0),
+    )
+)
 LIKE = {
     Process.TWOPHOTON: 2,
     Process.TAUTAULL: 0,
@@ -74,6 +82,8 @@ def make_columns(rng, process, search, n, m_phi=None, *, shift=0.0):
         peak = m_phi * (1 + shift) + (0.001 + 0.004 * m_phi) * rng.normal(size=n)
         mass = np.where(is_true, np.maximum(peak, low), mass)
     weight = rng.uniform(0.9, 1.1, n)
+    # Of φ's that fly, only those that decay within 2 mm are found: a tenth of what is found, as in `FLIGHT`.
+    length = np.where(np.arange(n) % 10 == 0, rng.uniform(0.0, 2.0, n), 0.0) if m_phi else np.full(n, -1.0)
     return {
         "experiment": np.full(n, 31, np.int32),
         "run": rng.integers(1, 500, n).astype(np.int32),
@@ -84,6 +94,7 @@ def make_columns(rng, process, search, n, m_phi=None, *, shift=0.0):
         "weight_tracking_up": 1.02 * weight,
         "weight_tracking_down": 0.98 * weight,
         "is_true_candidate": is_true,
+        "true_proper_length_mm": length,
     }
 
 
@@ -91,7 +102,7 @@ def as_data(parts):
     keep = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     keep["event"] = np.arange(len(keep["event"]), dtype=np.int32)
     keep["weight"] = np.ones(len(keep["event"]))
-    return {name: values for name, values in keep.items() if not name.startswith(("weight_", "is_true"))}
+    return {name: values for name, values in keep.items() if not name.startswith(("weight_", "is_true", "true_"))}
 
 
 def metadata(name, process, n, **more):
@@ -109,9 +120,8 @@ def samples():
     for channel, masses in GRID.items():
         for mass in masses:
             name = f"signal_{channel}_m{mass:.3f}"
-            known[name] = metadata(name, Process.SIGNAL, 8000, channel=channel, m_phi_gev=mass, ctau_mm=0.0)
-    name = "signal_ee_m0.040_ctau50"
-    known[name] = metadata(name, Process.SIGNAL, 8000, channel=Channel.EE, m_phi_gev=0.04, ctau_mm=50.0)
+            flight = {"lifetimes": FLIGHT} if channel is Channel.EE else {"ctau_mm": 0.0}
+            known[name] = metadata(name, Process.SIGNAL, 8000, channel=channel, m_phi_gev=mass, **flight)
     return known
 
 
@@ -125,7 +135,7 @@ def store(samples, tmp_path_factory):
                 continue
             for k, kinematics in enumerate(Kinematics):
                 rng = np.random.default_rng([i, j, 5])
-                n = {0.0: 300, 50.0: 9, None: 0}[sample.ctau_mm] or SIZES[sample.process]
+                n = 300 if sample.process is Process.SIGNAL else SIZES[sample.process]
                 columns = make_columns(rng, sample.process, search, n, sample.m_phi_gev, shift=(0, 5e-4, -5e-4)[k])
                 # one file of no candidates among the rest, as short ntuples leave them
                 for first, stop in ((0, n), (n, n + 10))[: 2 if name == "tautau" else 1]:
@@ -303,8 +313,11 @@ def test_files_return_what_was_written(blinded, signal, tmp_path):
         np.testing.assert_array_equal(read.variances(flow=True), written.variances(flow=True))
     save_signal_models(signal[Search.EE_DISPLACED], tmp_path / "signal.zip")
     models = load_signal_models(tmp_path / "signal.zip")
-    assert models.borrowed_shape_ctau_mm == (50.0,)
-    assert list(models.models) == [0.0, 50.0]
+    assert models.ctau_mm == (0.0, 3.0, 10.0, 30.0, 50.0, 100.0)
+    assert list(models.refused) == [0.1, 0.3, 1.0, 300.0]
+    assert models.refused == signal[Search.EE_DISPLACED].refused
+    assert models.closure == signal[Search.EE_DISPLACED].closure
+    assert [point.m_phi_gev for point in models.closure] == [0.08, 0.12]
     assert pickle.dumps(models.prompt) == pickle.dumps(signal[Search.EE_DISPLACED].prompt)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(BadInputError, match=r"ee_displaced\.zip: not a readable"):
@@ -319,7 +332,26 @@ def test_signal_follows_its_generated_properties(signal):
     np.testing.assert_allclose(model.sigma_gev, 0.001 + 0.004 * model.shape_mass_gev, rtol=0.25)
     up = signal[Search.MUMU].models[0.0]["tracking_up"]
     np.testing.assert_allclose(up.efficiency, 1.02 * model.efficiency)
-    assert signal[Search.EE_DISPLACED].models[50.0]["nominal"].efficiency[0] < 0.1 * model.efficiency[0]
+    displaced = signal[Search.EE_DISPLACED]
+    assert displaced.models[50.0]["nominal"].efficiency[0] < 0.1 * model.efficiency[0]
+    assert signal[Search.MUMU].ctau_mm == (0.0,)
+
+
+def test_any_lifetime_lies_between_those_that_were_modelled(signal):
+    models = signal[Search.EE_DISPLACED]
+    for ctau, low, high in ((20.0, 10.0, 30.0), (2.0, 0.0, 3.0)):
+        efficiencies = [models.efficiency_at(0.08, at).value for at in (low, ctau, high)]
+        assert min(efficiencies[::2]) < efficiencies[1] < max(efficiencies[::2])
+    node = models.models[30.0]["nominal"]
+    assert models.efficiency_at(0.08, 30.0) == pytest.approx(node.efficiency_at(0.08))
+    edges = np.array([0.0011, 0.07, 0.08, 0.09, 0.25])
+    np.testing.assert_allclose(models.template_fractions(0.08, 30.0, edges), node.template_fractions(0.08, edges))
+    between = models.template_fractions(0.08, 20.0, edges)
+    assert between.sum() <= 1.0 + 1e-12
+    with pytest.raises(LifetimeError, match="up to cτ = 100 mm"):
+        models.efficiency_at(0.08, 101.0)
+    with pytest.raises(LifetimeError, match="up to cτ = 0 mm"):
+        signal[Search.MUMU].efficiency_at(1.0, 1.0)
 
 
 def test_scale_factors_and_templates_of_all_mass_points(blinded, signal):
