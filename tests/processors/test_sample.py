@@ -31,7 +31,7 @@ def test_signal_carries_its_mass_point():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"process": "signal"}, "needs channel, m_phi_gev and ctau_mm"),
+        ({"process": "signal"}, "needs channel and m_phi_gev"),
         ({"m_phi_gev": 0.1}, "belong to signal"),
         ({"is_data": True}, "is_data is True but the process is 'tautau'"),
         ({"process": "data", "is_data": True}, "data have no cross-section"),

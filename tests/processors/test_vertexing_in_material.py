@@ -5,6 +5,7 @@ from scipy import stats
 
 from models.helix import Helix
 from models.kinematics import unit_vector, with_mass
+from models.lifetime import LifetimeMixture
 from models.search import PHI_PDG, Channel
 from processors.configuration import VertexFitSettings
 from processors.vertexing import fit_vertices
@@ -23,7 +24,7 @@ def prompt_pairs() -> GeneratedEvents:
     direction = unit_vector(rng.uniform(-0.7, 0.8, N_PHI), rng.uniform(-np.pi, np.pi, N_PHI))
     phi = with_mass(rng.uniform(1.0, 5.0, N_PHI)[:, np.newaxis] * direction, MASS_GEV)
     events = GeneratedEvents.from_table(np.full((N_PHI, 1), PHI_PDG, dtype=np.int32), phi[:, np.newaxis])
-    return decay_phi(events, events.offsets[:-1], Channel.EE, 0.0, rng)
+    return decay_phi(events, events.offsets[:-1], Channel.EE, LifetimeMixture.single(0.0), rng)
 
 
 def pulls_and_probability(thickness_factor: float) -> tuple[np.ndarray, np.ndarray]:
