@@ -123,6 +123,15 @@ def accepted_leptons(
     )
 
 
+def four_lepton_spin_correlation(leptons: FourLeptons, channel: Channel) -> FloatArray:
+    """Return the τ's spin correlation matrices, shape (n, 4, 4), in the axes of `models.theory.spin_correlation`."""
+    amplitudes = four_lepton_amplitudes(leptons, channel.lepton_mass_gev)
+    # [event, e⁻, e⁺, τ⁺, τ⁻, ℓ⁺, ℓ⁻] with the τ's last, τ⁻ first
+    return spin_correlation_from_amplitudes(
+        amplitudes.transpose(1, 2, 5, 6, 4, 3, 0), leptons.tau_minus, leptons.tau_plus
+    )
+
+
 def _events_of(
     n: int,
     channel: Channel,
@@ -133,10 +142,7 @@ def _events_of(
     importance: ImportanceSampling,
 ) -> GeneratedEvents:
     accepted = accepted_leptons(n, sqrt_s_gev, channel, rng, radiation)
-    amplitudes = four_lepton_amplitudes(accepted.leptons, channel.lepton_mass_gev)
-    correlation = spin_correlation_from_amplitudes(
-        amplitudes.transpose(1, 2, 5, 6, 4, 3, 0), accepted.leptons.tau_minus, accepted.leptons.tau_plus
-    )
+    correlation = four_lepton_spin_correlation(accepted.leptons, channel)
     photon_energy = 0.5 * sqrt_s_gev * accepted.fraction
     cosine = sample_photon_cosine(accepted.fraction, sqrt_s_gev**2, ELECTRON_MASS_GEV, rng)
     direction = unit_vector(cosine, rng.uniform(-np.pi, np.pi, n))

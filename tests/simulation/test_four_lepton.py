@@ -3,15 +3,26 @@
 import numpy as np
 import pytest
 
-from models.constants import MUON_MASS_GEV, TAU_MASS_GEV
+from models.constants import ELECTRON_MASS_GEV, MUON_MASS_GEV, TAU_MASS_GEV
 from models.kinematics import mass_of
 from models.search import Channel, Process
+from models.theory.four_lepton import FourLeptons
 from models.theory.four_lepton_cross_section import four_lepton_cross_section, polarised_weights_fb, radiative_trials
+from models.theory.four_lepton_phase_space import sample_four_leptons
+from models.theory.spin_correlation import tau_pair_spin_correlation
 from simulation.backgrounds import background_cross_section
 from simulation.configuration import RadiationSettings, SimulationConfig
 from simulation.detector.species import PHOTON
-from simulation.four_lepton import _spin_axes, accepted_leptons, four_lepton_cross_section_fb, four_lepton_events
+from simulation.four_lepton import (
+    _spin_axes,
+    _to_collision,
+    accepted_leptons,
+    four_lepton_cross_section_fb,
+    four_lepton_events,
+    four_lepton_spin_correlation,
+)
 from simulation.generated import DECAYED
+from simulation.radiative_pairs import annihilation_axis
 from simulation.tau_library import TAU
 from simulation.tau_spin import helicity_axes
 
@@ -74,6 +85,35 @@ def test_spin_axes_are_those_of_helicity_where_nothing_is_radiated() -> None:
     beam = np.tile([0.0, 0.0, 2.0], (len(tau), 1))
     at_rest = np.tile([0.0, 0.0, 0.0, SQRT_S], (len(tau), 1))
     np.testing.assert_allclose(_spin_axes(tau, beam, at_rest, tau), helicity_axes(tau), atol=1e-9)
+
+
+def test_spin_axes_stay_axes_when_a_photon_recoils() -> None:
+    leptons = accepted_leptons(50, SQRT_S, Channel.MUMU, np.random.default_rng(4), RADIATION).leptons
+    tau = np.roll(leptons.tau_minus, -1, axis=1)
+    photon = np.array([0.3, 0.4, -1.2, 1.3])
+    system = np.tile(np.array([0.0, 0.0, 0.0, SQRT_S]) - photon, (len(tau), 1))
+    beam = annihilation_axis(system)
+    seen = _to_collision(tau, beam, system)
+    np.testing.assert_allclose(mass_of(seen), TAU_MASS_GEV, rtol=1e-12)
+    axes = _spin_axes(tau, beam, system, seen)
+    np.testing.assert_allclose(axes @ axes.transpose(0, 2, 1), np.tile(np.eye(3), (len(tau), 1, 1)), atol=1e-9)
+    np.testing.assert_allclose(np.linalg.det(axes), 1.0, rtol=1e-9)
+    # a spin along the momentum is seen nearly along it: the rotation is of the order of the recoil over the energies
+    z_axis = seen[:, :3] / np.linalg.norm(seen[:, :3], axis=1)[:, None]
+    assert np.all(np.sum(axes[:, 2] * z_axis, axis=1) > 0.9)
+
+
+def test_soft_pairs_leave_the_spins_as_they_are_without() -> None:
+    """Up to terms of the order of the pair's energy over the beam's."""
+    points = sample_four_leptons(np.full(9000, SQRT_S), ELECTRON_MASS_GEV, np.random.default_rng(8))
+    soft = (points.events.lepton_minus + points.events.lepton_plus)[:, 0] < 0.02
+    leptons = FourLeptons(*(momentum[soft] for momentum in points.events))
+    difference = leptons.tau_minus - leptons.tau_plus
+    cosine = difference[:, 3] / np.linalg.norm(difference[:, 1:], axis=1)
+    expected = tau_pair_spin_correlation(cosine, SQRT_S**2)
+    assert len(cosine) > 500
+    assert np.abs(expected[:, 1, 3]).max() > 0.2
+    np.testing.assert_allclose(four_lepton_spin_correlation(leptons, Channel.EE), expected, atol=0.02)
 
 
 def test_a_seed_reproduces_events_and_the_next_differs(tau_library) -> None:
