@@ -21,6 +21,7 @@ from processors.cutflow import SampleSummary
 from processors.histograms import HistogramManifest, SearchHistograms, load_histograms
 from processors.regions import SIGNAL_REGION, control_regions
 from processors.signal_files import load_signal_models
+from processors.signal_samples import SignalModels
 from scheduler.configuration import AnalysisConfig
 from scheduler.limits_table import LargestExcess, LimitRow, read_limits
 from scheduler.report.effective_luminosity import EffectiveLuminosity, effective_luminosities
@@ -43,6 +44,8 @@ class ReportContents:
     manifests: Mapping[Search, HistogramManifest]
     signal_models: Mapping[Search, SignalModel]
     """Nominal, prompt."""
+    signals: Mapping[Search, SignalModels]
+    """Of every lifetime."""
     scale_factors: ScaleFactors
     spectra: Mapping[tuple[Search, str], Spectrum]
     """(search, region) → spectrum after scale factors, in bins of the report."""
@@ -96,6 +99,7 @@ def read_contents(run: RunFolder, config: AnalysisConfig) -> ReportContents:
         return region_spectrum(histograms[search], region, edges_gev, factors, blinded=blinded)
 
     luminosity_fb = catalogue.luminosity_fb(config.inputs.luminosity_fb)
+    signals = {search: load_signal_models(run.signal_models(search)) for search in Search}
     return ReportContents(
         catalogue=catalogue,
         luminosity_fb=luminosity_fb,
@@ -104,7 +108,8 @@ def read_contents(run: RunFolder, config: AnalysisConfig) -> ReportContents:
         thresholds=thresholds,
         histograms=histograms,
         manifests=manifests,
-        signal_models={search: load_signal_models(run.signal_models(search)).prompt for search in Search},
+        signal_models={search: models.prompt for search, models in signals.items()},
+        signals=signals,
         scale_factors=scale_factors,
         spectra={
             (search, region): spectrum(search, region, merged(search))

@@ -121,6 +121,9 @@ def coupling_limits(
     figure, axes = plt.subplots()
     _draw_bands(axes, selected, "xi", "", labelled=True)
     _draw_line(axes, selected, "xi_ul", "observed (Bayesian)", color=OBSERVED_COLOUR)
+    if channel is Channel.EE:
+        aware = "median expected, lifetime-aware"
+        _draw_line(axes, selected, "xi_exp_0_lifetime_aware", aware, color="#e76300", linestyle="-.", linewidth=1.0)
     for colour, limits in zip(PUBLISHED_COLOURS, published, strict=False):
         inside = (limits.m_phi_gev >= mass.min() - 1e-9) & (limits.m_phi_gev <= mass.max() + 1e-9)
         axes.plot(limits.m_phi_gev[inside], limits.xi_ul[inside], color=colour, linewidth=1.0, label=limits.label)

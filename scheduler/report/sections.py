@@ -18,7 +18,14 @@ from models.search import Channel, Search
 from models.theory.muon_g2 import xi_favoured_band
 from processors.regions import GENERAL_CONTROL_REGION, SIGNAL_REGION, special_control_region
 from scheduler.configuration import AnalysisConfig
-from scheduler.report import classifier_figures, limit_figures, signal_figures, spectrum_figures, tables
+from scheduler.report import (
+    classifier_figures,
+    limit_figures,
+    signal_figures,
+    signal_lifetimes,
+    spectrum_figures,
+    tables,
+)
 from scheduler.report.contents import ReportContents
 from scheduler.report.fits import describe_fit, fitted_mass_point
 from scheduler.report.limit_figures import CHANNEL_LABELS, RunDescription
@@ -257,15 +264,25 @@ class ReportWriter:
         )
 
     def _signal(self) -> Section:
-        models = self.contents.signal_models
+        models, signals = self.contents.signal_models, self.contents.signals
+        figures = [
+            self._figure(signal_figures.efficiency(models), "efficiency", "Efficiency against mass, prompt."),
+            self._figure(signal_figures.resolution(models), "resolution", "Mass resolution against mass, prompt."),
+        ]
+        flying = signal_lifetimes.lifetime_figure(signals)
+        if flying is not None:
+            caption = "Efficiency, resolution and fraction of correct candidates against the lifetime of φ."
+            figures.append(self._figure(flying, "signal_lifetimes", caption))
         return Section(
             SectionName.SIGNAL,
-            "Prompt signal in the signal region, from simulated samples and interpolated between their masses.",
+            "Signal in the signal region, from simulated samples: reweighted to every lifetime, and interpolated "
+            "between their masses.",
+            tuple(figures),
             (
-                self._figure(signal_figures.efficiency(models), "efficiency", "Efficiency against mass."),
-                self._figure(signal_figures.resolution(models), "resolution", "Mass resolution against mass."),
+                tables.signal_table(models, self.tables),
+                signal_lifetimes.lifetime_table(signals, self.tables),
+                signal_lifetimes.closure_table(signals, self.tables),
             ),
-            (tables.signal_table(models, self.tables),),
         )
 
     def _selection(self) -> Section:
