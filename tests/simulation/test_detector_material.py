@@ -14,7 +14,8 @@ from simulation.detector.material import (
     material_map,
     scaled_emission_angle,
 )
-from simulation.generated import DECAYED, FINAL_STATE
+from simulation.generated import DECAYED, FINAL_STATE, GeneratedEvents
+from simulation.importance import ImportanceSampling
 
 MATERIAL = MaterialConfig()
 # Thirty times the real material, so that a small sample has many conversions in every layer.
@@ -135,6 +136,32 @@ def test_emission_angles_follow_the_parametrised_tsai_distribution():
 def test_photons_made_outside_the_material_do_not_convert(particle_gun):
     events = particle_gun(1000, 22, 1.0, phi=0.0, vertex_mm=(100.0, 0.0, 0.0))
     assert convert_photons(events, np.random.default_rng(7), THICK).counts.sum() == 1000
+
+
+@pytest.mark.parametrize(
+    ("n_charged", "pt_gev", "is_forced"),
+    [(0, 1.0, False), (2, 1.0, True), (2, 0.1, False), (3, 0.1, True), (4, 1.0, False)],
+)
+def test_conversions_are_forced_where_a_pair_supplies_what_is_missing(n_charged, pt_gev, is_forced):
+    n = 50_000
+    pdg = np.tile(np.array([*(211, -211, 211, -211)[:n_charged], 22], dtype=np.int32), (n, 1))
+    momentum = np.zeros((n, n_charged + 1, 4))
+    momentum[:, :, 0] = 1.0
+    momentum[:, -1, 0] = pt_gev
+    momentum[:, :, 3] = np.hypot(momentum[:, :, 0], 0.13957)
+    momentum[:, -1, 3] = pt_gev
+    events = convert_photons(
+        GeneratedEvents.from_table(pdg, momentum),
+        np.random.default_rng(9),
+        MATERIAL,
+        ImportanceSampling(pair_boost=10.0),
+    )
+    natural = -np.expm1(-7.0 / 9.0 * 0.029)
+    probability = 10.0 * natural if is_forced else natural
+    converted = np.bincount(events.event_index[events.pdg == 11], minlength=n) > 0
+    assert np.mean(converted) == pytest.approx(probability, abs=5 * np.sqrt(probability / n))
+    np.testing.assert_allclose(events.weight[converted], natural / probability, rtol=1e-12)
+    np.testing.assert_allclose(events.weight[~converted], (1.0 - natural) / (1.0 - probability), rtol=1e-12)
 
 
 def test_photons_below_pair_threshold_do_not_convert(particle_gun):

@@ -8,6 +8,7 @@ from models.constants import ELECTRON_MASS_GEV, NEUTRAL_PION_MASS_GEV
 from models.kinematics import mass_of, with_mass
 from simulation.configuration import NeutralPionDecayConfig
 from simulation.generated import DECAYED, GeneratedEvents
+from simulation.importance import ImportanceSampling
 from simulation.neutral_pion_decays import decay_neutral_pions, sample_dalitz_pair_mass
 from simulation.pythia_events import start_pythia
 
@@ -41,7 +42,8 @@ def test_dalitz_fraction() -> None:
 
 def test_pair_mass_and_angle_agree_with_pythia() -> None:
     """Pythia's Dalitz decays follow the same formula from an implementation of its own."""
-    settings = ["ProcessLevel:all = off", "PartonLevel:all = off", "111:onMode = off", "111:onIfAny = 11"]
+    settings = ["ProcessLevel:all = off", "PartonLevel:all = off"]
+    settings += ["111:mayDecay = on", "111:onMode = off", "111:onIfAny = 11"]
     pythia = start_pythia(settings, 4, "test")
     theirs = []
     for _ in range(20):
@@ -62,6 +64,22 @@ def test_pair_mass_and_angle_agree_with_pythia() -> None:
     events = decay_neutral_pions(at_rest, NeutralPionDecayConfig(dalitz_fraction=1.0), np.random.default_rng(6))
     # The electron's energy at rest follows from pair mass and angle together.
     assert stats.ks_2samp(momentum[code == 11][:, 3], events.E[events.pdg == 11]).pvalue > 1e-3
+
+
+def test_only_events_with_too_few_charged_particles_are_forced() -> None:
+    n = 20_000
+    momentum = with_mass(np.random.default_rng(7).normal(size=(n, 4, 3)), NEUTRAL_PION_MASS_GEV)
+    two = np.tile(np.array([211, -211, 111, 111], dtype=np.int32), (n, 1))
+    four = np.tile(np.array([211, -211, 211, -211, 111, 111], dtype=np.int32), (n, 1))
+    six_momenta = np.concatenate([momentum, momentum[:, :2]], axis=1)
+    importance = ImportanceSampling(pair_boost=10.0)
+    natural = 1.0 - (1.0 - CONFIG.dalitz_fraction) ** 2
+    for pdg, p, probability in ((two, momentum, 10.0 * natural), (four, six_momenta, natural)):
+        events = decay_neutral_pions(GeneratedEvents.from_table(pdg, p), CONFIG, np.random.default_rng(8), importance)
+        has_pair = np.bincount(events.event_index[events.pdg == 11], minlength=n) > 0
+        assert np.mean(has_pair) == pytest.approx(probability, abs=5 * np.sqrt(probability / n))
+        np.testing.assert_allclose(events.weight[has_pair], natural / probability, rtol=1e-12)
+        np.testing.assert_allclose(events.weight[~has_pair], (1.0 - natural) / (1.0 - probability), rtol=1e-12)
 
 
 def test_no_pions_no_change() -> None:
