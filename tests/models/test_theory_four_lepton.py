@@ -12,7 +12,6 @@ from models.theory.errors import StaleTableError
 from models.theory.four_lepton import (
     FermionLines,
     FourLeptons,
-    _add_tensor,
     _line_amplitudes,
     fermion_lines,
     four_lepton_amplitudes,
@@ -24,6 +23,7 @@ from models.theory.four_lepton_cross_section import (
     integrate_four_lepton_cross_section,
     radiative_trials,
 )
+from models.theory.four_lepton_kernel import add_tensor
 from models.theory.four_lepton_phase_space import sample_four_leptons
 from models.theory.four_lepton_traces import traced_four_lepton_weights
 
@@ -83,7 +83,7 @@ def _tensor(
     row, column = lines.row[line, event], lines.column[line, event]
     momenta = (part[line, event].astype(np.complex128) for part in (lines.row_momentum, lines.column_momentum))
     mass = float(lines.mass_gev[line])
-    _add_tensor(row, column, *momenta, mass, inserted, photon.astype(np.complex128), 1.0, 2, tensor)
+    add_tensor(row, column, *momenta, mass, inserted, photon.astype(np.complex128), 1.0, 2, tensor)
     return tensor
 
 
