@@ -11,10 +11,12 @@ from models.errors import BadInputError
 from models.lifetime import LifetimeMixture
 from models.search import BACKGROUNDS, Channel, Process
 from processors.ntuple import TREE_NAME
+from processors.ntuple_writer import NtupleWriter, NtupleWriterSettings
 from processors.sample import read_sample_metadata
 from simulation.beams import beam_four_momentum, to_laboratory
 from simulation.configuration import (
     BLibraryConfig,
+    InjectedSignal,
     ProductionConfig,
     SignalGrid,
     SimulationConfig,
@@ -27,6 +29,7 @@ from simulation.detector.material import convert_photons
 from simulation.libraries import LibraryKind, LibraryRole
 from simulation.library_parts import make_library_part
 from simulation.production import produce
+from simulation.sealed_truth import sealed_file_name, unseal
 from simulation.skim import may_pass_skim, passes_skim
 from simulation.tasks import ProductionTask, plan_production
 from simulation.tau_library import TauDecayLibrary
@@ -35,9 +38,7 @@ from simulation.tau_pairs import tau_pair_events
 CONFIG = SimulationConfig(
     tau_library=TauLibraryConfig(n_decays=300, decays_per_task=200),
     upsilon=UpsilonConfig(library=BLibraryConfig(n_decays=400, decays_per_task=200)),
-    signal={
-        Channel.EE: SignalGrid(masses_gev=(0.05, 0.1), lifetimes=LifetimeMixture.single(10.0), n_events=300)
-    },
+    signal={Channel.EE: SignalGrid(masses_gev=(0.05, 0.1), lifetimes=LifetimeMixture.single(10.0), n_events=300)},
     production=ProductionConfig(
         data_luminosity_fb=0.0004,
         data_luminosity_per_file_fb=0.0003,
@@ -207,3 +208,48 @@ def test_only_backgrounds_have_a_luminosity_ratio(process: Process) -> None:
 
 def test_every_background_is_generated_by_default() -> None:
     assert set(ProductionConfig().mc_luminosity_ratio) == set(BACKGROUNDS)
+
+
+def test_a_killed_task_leaves_no_file_and_is_made_again_the_same(libraries: Path, tmp_path: Path) -> None:
+    task = _task("tautau")
+    whole = _branches(produce(task, CONFIG, libraries, tmp_path / "whole").path)
+    with pytest.MonkeyPatch.context() as patch:
+        batches = []
+
+        def killed(*arguments: object) -> None:
+            batches.append(1)
+            if len(batches) == 2:
+                raise KeyboardInterrupt
+
+        patch.setattr(NtupleWriter, "extend", killed)
+        with pytest.raises(KeyboardInterrupt):
+            produce(task, CONFIG, libraries, tmp_path / "killed")
+    assert not list((tmp_path / "killed").rglob("*.root"))
+    again = _branches(produce(task, CONFIG, libraries, tmp_path / "killed").path)
+    for name in whole:
+        np.testing.assert_array_equal(again[name], whole[name])
+
+
+def test_clusters_change_the_layout_and_nothing_else(libraries: Path, tmp_path: Path) -> None:
+    small = CONFIG.model_copy(update={"ntuples": NtupleWriterSettings(events_per_cluster=10)})
+    for sample in ("tautau", "data"):
+        one, other = (
+            _branches(produce(_task(sample, config), config, libraries, tmp_path / name).path)
+            for name, config in (("default", CONFIG), ("small", small))
+        )
+        for name in one:
+            np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_the_truth_about_pseudo_data_is_sealed_apart(libraries: Path, tmp_path: Path) -> None:
+    signal = InjectedSignal(channel=Channel.MUMU, m_phi_gev=1.0, xi=2000.0)
+    production = CONFIG.production.model_copy(update={"injected_signal": signal})
+    config = CONFIG.model_copy(update={"production": production})
+    produced = produce(_task("data", config), config, libraries, tmp_path)
+    truth = unseal(tmp_path / sealed_file_name("data/data_000.root"))
+    assert truth.signal == signal
+    assert len(truth.process) == produced.n_written
+    assert truth.duplicated_fraction == 0.0
+    n_signal = np.count_nonzero(truth.process == truth.processes.index("signal"))
+    # 1.53 fb · ξ² · 0.0002 fb⁻¹ = 1226 produced, of which most have four tracks in the acceptance.
+    assert 300 < n_signal < 1226 + 150
