@@ -34,6 +34,8 @@ class ProducedFile(NamedTuple):
     metadata: SampleMetadata
     n_written: int
     """Events in the file; the skims left out the rest of those generated."""
+    n_repeated: int
+    """Of these, events of pseudo-data that are in the file more than once."""
     wall_s: float
     """Time it took, in seconds."""
     write_s: float
@@ -67,17 +69,18 @@ def produce(task: ProductionTask, config: SimulationConfig, library_folder: Path
     start = time.perf_counter()
     path, is_data = folder / task.file_name, task.process is Process.DATA
     libraries = DecayLibraries(library_folder, task.library_role)
+    n_repeated = 0
     with ntuple_writer(path, is_data=is_data, settings=config.ntuples) as writer:
         if is_data:
             made = make_pseudo_data(task, config, libraries)
             seal(folder / sealed_file_name(task.file_name), made.truth)
             _write_pseudo_data(made, task, config, writer)
-            sums = made.sums
+            sums, n_repeated = made.sums, int(np.count_nonzero(made.truth.copies > 1))
         else:
             sums = _write_monte_carlo(task, config, libraries, writer)
         described = metadata(task, sums, config)
         writer.finish(described)
-    return ProducedFile(path, described, writer.n_events, time.perf_counter() - start, writer.write_s)
+    return ProducedFile(path, described, writer.n_events, n_repeated, time.perf_counter() - start, writer.write_s)
 
 
 def _write_monte_carlo(

@@ -29,7 +29,7 @@ def execute(context: StepContext) -> None:
     libraries.mkdir(exist_ok=True)
     unmade = [task for task in plan.libraries if not (libraries / task.kind.file_name(task.role)).exists()]
     _make_libraries(unmade, libraries, context)
-    map_tasks(
+    produced = map_tasks(
         context.client(),
         partial(_produce, config=config, libraries=libraries, ntuples=context.output.ntuples),
         missing,
@@ -39,6 +39,12 @@ def execute(context: StepContext) -> None:
         settings=context.config.tasks,
         terminal=context.terminal,
     )
+    made, repeated = (sum(counts) for counts in zip(*produced, strict=True))
+    if repeated:
+        context.terminal.say(
+            f"simulate: of {made} events, {repeated} of the pseudo-data are there more than once: their fluctuations "
+            "are larger than those of data (production.data_generated_fraction)"
+        )
 
 
 def _make_libraries(tasks: Sequence[LibraryTask], folder: Path, context: StepContext) -> None:
@@ -57,5 +63,7 @@ def _make_libraries(tasks: Sequence[LibraryTask], folder: Path, context: StepCon
     save_libraries(tasks, parts, folder)
 
 
-def _produce(task: ProductionTask, config: SimulationConfig, libraries: Path, ntuples: Path) -> int:
-    return produce(task, config, libraries, ntuples).n_written
+def _produce(task: ProductionTask, config: SimulationConfig, libraries: Path, ntuples: Path) -> tuple[int, int]:
+    """Return the events of a file, and those of pseudo-data that are in it more than once."""
+    made = produce(task, config, libraries, ntuples)
+    return made.n_written, made.n_repeated
