@@ -132,8 +132,6 @@ def check_file(path: Path) -> CheckedFile:
     """
     metadata = read_sample_metadata(path)
     with open_root_file(path) as file:
-        if file.file.fEND > path.stat().st_size:
-            raise BadInputError(f"{path}: truncated, {path.stat().st_size} of {file.file.fEND} bytes are left")
         tree = _tree(path, file)
         _check_branches(path, tree, is_data=metadata.is_data)
         columns = [tree[name].array(library="np") for name in ("experiment", "run", "event")]

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import cramjam
 import uproot
@@ -138,6 +138,9 @@ def open_root_file(path: str | Path) -> Iterator[uproot.ReadOnlyDirectory]:
     BadInputError
         If the file is missing, empty, truncated or not a ROOT file.
     """
+    # Metadata and the list of contents are written last: without them, a truncated file fails in any of many ways.
+    if (left := _bytes_left(Path(path))) is not None:
+        raise BadInputError(f"{path}: truncated, {left.found} of {left.written} bytes are left")
     try:
         with uproot.open(Path(path)) as file:
             yield file
@@ -148,3 +151,28 @@ def open_root_file(path: str | Path) -> Iterator[uproot.ReadOnlyDirectory]:
             raise BadInputError(f"{path}: not a readable ROOT file, it has no bytes at all") from error
         reason = " ".join(str(error).split())[:160]
         raise BadInputError(f"{path}: not a readable ROOT file ({type(error).__name__}: {reason})") from error
+
+
+class _BytesLeft(NamedTuple):
+    """What is left of a file."""
+
+    found: int
+    written: int
+
+
+def _bytes_left(path: Path) -> _BytesLeft | None:
+    """Return the sizes that a truncated ROOT file has and should have, None if it is not a truncated ROOT file.
+
+    A ROOT file begins with `root`, its format version and its size, which takes eight bytes in files of the large
+    format (versions from a million on) and four in others.
+    """
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        header = file.read(20)
+    if len(header) < 20 or not header.startswith(b"root"):
+        return None
+    (version,) = struct.unpack_from(">i", header, 4)
+    (written,) = struct.unpack_from(">q" if version >= 1_000_000 else ">i", header, 12)
+    found = path.stat().st_size
+    return _BytesLeft(found, written) if found < written else None

@@ -83,3 +83,16 @@ def test_invalid_metadata_name_the_key(tmp_path, text, where):
         file[METADATA_KEY] = text
     with pytest.raises(BadInputError, match=f"invalid at {where}"):
         read_sample_metadata(path)
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.95])
+def test_truncated_file_says_how_much_is_left(tmp_path, kept):
+    """Metadata are written last, so that a truncated file fails before anything in it can be read."""
+    path = tmp_path / "cut.root"
+    with uproot.recreate(path) as file:
+        file["filler"] = "x" * 1000
+    whole = path.read_bytes()
+    left = int(kept * len(whole))
+    path.write_bytes(whole[:left])
+    with pytest.raises(BadInputError, match=rf"cut\.root: truncated, {left} of {len(whole)} bytes are left"):
+        read_sample_metadata(path)
