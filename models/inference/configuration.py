@@ -88,7 +88,7 @@ class MinimiserSettings(Settings):
 
     edm_below: float = Field(default=1e-9, gt=0)
     """Estimated distance to the minimum of −ln L at which a fit has converged."""
-    maximum_iterations: int = Field(default=200, ge=1)
+    maximum_iterations: int = Field(default=2000, ge=1)
     """Iterations after which a fit has failed."""
     difference_step: float = Field(default=1e-4, gt=0)
     """Step of the central differences, in prior standard deviations of the parameter (1 without a prior)."""
