@@ -21,6 +21,8 @@ MAY_IMPORT = {
 CONDA_NAMES = {
     "coffea[dask]": ("coffea",),
     "dask[distributed]": ("dask", "distributed"),
+    "dask-gateway-server[local]": ("dask-gateway-server-local",),
+    "htcondor": ("python-htcondor",),
     "matplotlib": ("matplotlib-base",),
     "xgboost-cpu": ("py-xgboost-cpu",),
 }
