@@ -160,6 +160,11 @@ class RunFolder:
         return self.path / "steps"
 
     @property
+    def results(self) -> Path:
+        """Results of chunks and mass points (`scheduler.result_store`), unless the configuration has another place."""
+        return self.path / ".results"
+
+    @property
     def unfinished(self) -> Path:
         """Where running steps write; nothing below it counts as done."""
         return self.path / ".unfinished"

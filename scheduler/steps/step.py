@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from scheduler.configuration import AnalysisConfig
     from scheduler.progress import Terminal
+    from scheduler.result_store import ResultStore
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class StepContext:
     client: Callable[[], Client]
     """Dask client; workers start when it is first asked for."""
     terminal: Terminal
+    results: ResultStore
+    """Results of chunks and mass points that this run or another one has computed."""
 
 
 class StepModule(Protocol):
@@ -169,7 +172,7 @@ def execute(step: Step, context: StepContext, step_fingerprint: str) -> StepReco
     started, start = now(), time.monotonic()
     incomplete: PartialResultError | None = None
     try:
-        step.execute(StepContext(context.config, run, output, context.client, context.terminal))
+        step.execute(replace(context, output=output))
     except PartialResultError as error:
         incomplete = error
     _record_path(step, run).unlink(missing_ok=True)
