@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _FORMAT: Final = b"leptophile result 1\n"
 _DIGEST_BYTES: Final = 32
 _GIB: Final = 2**30
+_TEMPORARY: Final = "-"
+"""In the name of what is of no use to another run, or was being written."""
+_TEMPORARY_AGE: Final = timedelta(days=1)
 
 
 class ResultStoreSettings(Settings):
@@ -76,6 +79,19 @@ def result_key(**parts: JsonValue) -> str:
     """
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def temporary_key(run: str, name: str) -> str:
+    """Return the key of something that only one run needs: what it leaves behind is removed after a day.
+
+    Parameters
+    ----------
+    run
+        Name of the run, without hyphens.
+    name
+        What it is in the run.
+    """
+    return f"{result_key(run=run, name=name)}{_TEMPORARY}{run}"
 
 
 @dataclass(frozen=True)
@@ -126,7 +142,7 @@ class ResultStore:
         payload = bytes(cramjam.lz4.compress(pickle.dumps(value, protocol=5)))
         path = self._path(key)
         folder, _, name = path.rpartition("/")
-        temporary = f"{folder}/.{name}-{uuid4().hex}"
+        temporary = f"{folder}/.{name}{_TEMPORARY}{uuid4().hex}"
         try:
             self._files.pipe_file(temporary, _FORMAT + _digest(payload) + payload)
             self._files.mv(temporary, path)
@@ -160,9 +176,9 @@ class ResultStore:
         total = sum(size for _, size, _ in entries)
         n_results = n_bytes = 0
         for used, size, path in entries:
-            too_old = now - used > timedelta(days=settings.max_age_days)
+            max_age = _TEMPORARY_AGE if _TEMPORARY in path.rpartition("/")[2] else timedelta(days=settings.max_age_days)
             too_large = total - n_bytes > settings.max_size_gib * _GIB
-            if used >= keep_since or not (too_old or too_large):
+            if used >= keep_since or not (now - used > max_age or too_large):
                 continue
             try:
                 self._files.rm_file(path)
