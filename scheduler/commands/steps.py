@@ -11,6 +11,7 @@ import typer
 
 from scheduler.commands.options import (
     ConfigOption,
+    DryRunOption,
     JsonOption,
     OutOption,
     SiteOption,
@@ -30,6 +31,7 @@ def run_steps(
     site: str,
     json_output: bool,
     unblind: str | None = None,
+    dry_run: bool = False,
 ) -> None:
     """Bring steps up to date and say what was done.
 
@@ -37,15 +39,19 @@ def run_steps(
     ----------
     wanted
         Names of steps, None for the whole chain.
-    out, config, site, json_output, unblind
+    out, config, site, json_output, unblind, dry_run
         As the options of the same names say.
     """
+    from scheduler.clusters import describe_site
     from scheduler.steps.runner import bring_up_to_date, check_ready
     from scheduler.unblinding import check_reason, record_unblinding
 
     run = run_folder(out)
     analysis = configuration_for(config, run)
     terminal = Terminal(settings=analysis.progress)
+    if dry_run:
+        typer.echo(describe_site(site, analysis.cluster, terminal, run.logs), nl=False)
+        return
     if unblind is not None:
         check_reason(unblind)
         # a command that is refused must not leave the run unblinded
@@ -71,9 +77,13 @@ def add_to(app: typer.Typer) -> None:
 
 def _step_command(name: str) -> Callable[..., None]:
     def command(
-        out: OutOption, config: ConfigOption = None, site: SiteOption = "local", json_output: JsonOption = False
+        out: OutOption,
+        config: ConfigOption = None,
+        site: SiteOption = "local",
+        dry_run: DryRunOption = False,
+        json_output: JsonOption = False,
     ) -> None:
-        run_steps([name], out=out, config=config, site=site, json_output=json_output)
+        run_steps([name], out=out, config=config, site=site, dry_run=dry_run, json_output=json_output)
 
     return command
 
@@ -83,6 +93,15 @@ def _histogram(
     config: ConfigOption = None,
     site: SiteOption = "local",
     unblind: UnblindOption = None,
+    dry_run: DryRunOption = False,
     json_output: JsonOption = False,
 ) -> None:
-    run_steps([HISTOGRAM.name], out=out, config=config, site=site, unblind=unblind, json_output=json_output)
+    run_steps(
+        [HISTOGRAM.name],
+        out=out,
+        config=config,
+        site=site,
+        unblind=unblind,
+        dry_run=dry_run,
+        json_output=json_output,
+    )
