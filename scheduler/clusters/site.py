@@ -75,8 +75,8 @@ def resolve_site(site: str, settings: ClusterSettings) -> Site:
     if site in KINDS and site != "existing":
         return KINDS[site]()  # type: ignore[call-arg]  # all but an existing scheduler have only defaults
     raise UsageError(
-        f"Unknown site '{site}': use 'local', or 'htcondor', 'slurm' or 'gateway' with their defaults, or a site file "
-        f"NAME.yml (`leptophile config site slurm` writes an example), or 'tcp://HOST:PORT' of a running Dask scheduler."
+        f"Unknown site '{site}': use 'local', or 'htcondor', 'slurm' or 'gateway' with their defaults, a site file "
+        f"NAME.yml (an example: `leptophile config site slurm`), or 'tcp://HOST:PORT' of a running Dask scheduler."
     )
 
 

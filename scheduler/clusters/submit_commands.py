@@ -32,7 +32,7 @@ def check_submit_command(command: str) -> None:
     Examples
     --------
     >>> check_submit_command("+JobFlavour")
-    >>> check_submit_command("requirments")
+    >>> check_submit_command("requirments")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ValueError: HTCondor knows no command 'requirments', did you mean 'requirements'? ...
     """
