@@ -30,7 +30,9 @@ def build_wheel() -> bytes:
     distribution = importlib.metadata.distribution(DISTRIBUTION)
     info = f"{DISTRIBUTION}-{distribution.version}.dist-info"
     contents = {name: path.read_bytes() for name, path in project_files(PROJECT_PACKAGES).items()}
-    contents[f"{info}/METADATA"] = (distribution.read_text("METADATA") or "").encode()
+    # An .egg-info folder, which a checkout may have, calls the same text PKG-INFO.
+    metadata = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    contents[f"{info}/METADATA"] = metadata.encode()
     contents[f"{info}/entry_points.txt"] = (distribution.read_text("entry_points.txt") or "").encode()
     contents[f"{info}/WHEEL"] = _WHEEL.encode()
     record = [f"{name},sha256={_digest(content)},{len(content)}" for name, content in contents.items()]
