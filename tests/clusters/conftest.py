@@ -11,15 +11,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import psutil
 import pytest
+import yaml
 
 from scheduler.run_folder import RunFolder
 from tests.clusters import gateway_server, slurm_queue
 from tests.clusters.daemons import exclusive_home
+from tests.processors.conftest import ToyNtuples
 
 COMMAND = Path(sys.executable).with_name("leptophile")
-TINY = Path(__file__).parents[1] / "end_to_end" / "tiny.yml"
+N_EVENTS = 1500
+"""In each of two files."""
+CHUNK = 250
 N_CPUS = 4
 """Of the SLURM node: more than the machine may have, its jobs mostly wait."""
 
@@ -63,7 +68,7 @@ def gateway(home: Path, bare_python: Path) -> Iterator[gateway_server.GatewayAdd
 
 
 class Sample(NamedTuple):
-    """Simulated ntuples and what the local site makes of them."""
+    """Ntuples and what the local site makes of them."""
 
     configuration: Path
     """Configuration that reads the ntuples."""
@@ -73,13 +78,15 @@ class Sample(NamedTuple):
 
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
-    """A tiny simulated data set, processed by the local site."""
+    """Made-up events near the edges of every cut, processed by the local site."""
     folder = tmp_path_factory.mktemp("sample")
-    simulated = leptophile("simulate", "--config", TINY, "--out", folder / "simulated")
-    assert simulated.returncode == 0, simulated.stderr
+    rng = np.random.default_rng(3)
+    ntuples = ToyNtuples(folder / "ntuples")
+    for number in range(2):
+        ntuples.write([ntuples.random_event(rng) for _ in range(N_EVENTS)], number=number)
     configuration = folder / "read.yml"
-    ntuples = f"inputs: {{ntuples: {folder / 'simulated' / 'ntuples'}}}"
-    configuration.write_text(f"{TINY.read_text()}\n{ntuples}\nchunks: {{entries: 4000}}\n")
+    content = {"inputs": {"ntuples": str(ntuples.folder)}, "chunks": {"entries": CHUNK}, "cluster": {"workers": 2}}
+    configuration.write_text(yaml.safe_dump(content))
     processed = leptophile("process", "--config", configuration, "--out", folder / "local")
     assert processed.returncode == 0, processed.stderr
     return Sample(configuration, RunFolder(folder / "local"))

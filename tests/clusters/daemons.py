@@ -117,3 +117,8 @@ def wait_until(
             tail = log.read_text(errors="replace")[-2000:] if log is not None and log.exists() else ""
             raise AssertionError(f"{what} did not happen within {timeout_s:g} s.\n{tail}")
         time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    # After the tests: nothing is left, even if they were killed.
+    stop_marked(home())
