@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-_STOPPING: Final = (signal.SIGTERM, signal.SIGHUP)
+_STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SHELL_OFFSET: Final = 128
 """Shells report a process that a signal ended by this and its number."""
 
@@ -24,9 +24,10 @@ class StoppedBySignal(SystemExit):
 
 @contextmanager
 def stop_signals_raise() -> Iterator[None]:
-    """While the context is open, SIGTERM and SIGHUP raise `StoppedBySignal` in the main thread, as Ctrl-C does its own.
+    """While the context is open, SIGTERM and SIGHUP raise `StoppedBySignal` in the main thread, SIGINT as always.
 
-    In other threads nothing is changed: they get no signals.
+    In other threads nothing is changed: they get no signals. A SIGHUP that is ignored stays so, for that is what nohup
+    asks for; shells ignore SIGINT for everything in the background, whether it has workers to stop or not.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -35,7 +36,10 @@ def stop_signals_raise() -> Iterator[None]:
     def stop(number: int, _frame: FrameType | None) -> None:
         raise StoppedBySignal(number)
 
-    before = {number: signal.signal(number, stop) for number in _STOPPING}
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: stop}
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        handlers[signal.SIGHUP] = stop
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
@@ -50,8 +54,7 @@ def uninterrupted() -> Iterator[None]:
         yield
         return
     came: list[int] = []
-    numbers = (signal.SIGINT, *_STOPPING)
-    before = {number: signal.signal(number, lambda number, _frame: came.append(number)) for number in numbers}
+    before = {number: signal.signal(number, lambda number, _frame: came.append(number)) for number in _STOPPING}
     try:
         yield
     finally:
