@@ -8,6 +8,7 @@ from typing import Any
 
 from dask_jobqueue.htcondor import HTCondorJob
 from dask_jobqueue.slurm import SLURMJob
+from distributed.deploy.spec import ProcessInterface
 
 
 @dataclass
@@ -22,19 +23,26 @@ class Submissions:
 class _RecordedJob:
     """Mixed into a job class of dask-jobqueue."""
 
+    job_id: str
+
     def __init__(self, *args: Any, submissions: Submissions | None, **kwargs: Any) -> None:
         self._submissions = submissions
         super().__init__(*args, **kwargs)
 
-    async def _submit_job(self, script_filename: str) -> str:
+    async def start(self) -> None:
+        """Submit the job. A refusal is no exception: it would be lost in the event loop, and spoil the closing."""
         assert self._submissions is not None
         try:
-            output: str = await super()._submit_job(script_filename)  # type: ignore[misc]
-            self._submissions.job_ids.append(self._job_id_from_submit_output(output))  # type: ignore[attr-defined]
+            await super().start()  # type: ignore[misc]
+            self._submissions.job_ids.append(self.job_id)
         except (OSError, RuntimeError, ValueError) as error:
             self._submissions.refusals.append(_reason(error))
-            raise
-        return output
+            await ProcessInterface.start(self)
+
+    async def close(self) -> None:
+        """Remove the job, if there is one."""
+        await super().close()  # type: ignore[misc]
+        await ProcessInterface.close(self)
 
 
 class RecordedSlurmJob(_RecordedJob, SLURMJob):  # type: ignore[misc]  # dask-jobqueue is untyped

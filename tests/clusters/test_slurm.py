@@ -4,6 +4,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ SETTINGS = ClusterSettings()
 
 
 @pytest.fixture(autouse=True)
-def _queue_is_empty_before_and_after() -> None:
+def _queue_is_empty_before_and_after() -> Iterator[None]:
     assert jobs() == []
     yield
     assert jobs() == []
