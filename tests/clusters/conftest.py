@@ -22,9 +22,9 @@ from tests.clusters.daemons import exclusive_home
 from tests.processors.conftest import ToyNtuples
 
 COMMAND = Path(sys.executable).with_name("leptophile")
-N_EVENTS = 1500
+N_EVENTS = 1000
 """In each of two files."""
-CHUNK = 250
+CHUNK = 200
 N_CPUS = 4
 """Of the SLURM node: more than the machine may have, its jobs mostly wait."""
 
@@ -149,7 +149,8 @@ def interrupt(signal_number: int, *arguments: str | Path, group: bool = False, *
         os.killpg(process.pid, signal_number)
     else:
         process.send_signal(signal_number)
-    lines.append(process.stderr.read())
+    with process.stderr:
+        lines.append(process.stderr.read())
     status = process.wait(timeout=100)
     seconds = time.monotonic() - start
     orphans = [pid for pid in children if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
