@@ -7,6 +7,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 from distributed import Client
@@ -14,6 +15,7 @@ from distributed import Client
 from scheduler.clusters import ClusterSettings, connect
 from scheduler.progress import Terminal
 from tests.clusters.conftest import Sample, interrupt
+from tests.clusters.daemons import wait_until
 
 pytestmark = [pytest.mark.clusters, pytest.mark.usefixtures("home")]
 
@@ -34,6 +36,13 @@ def test_a_command_that_is_stopped_leaves_no_worker(sample: Sample, tmp_path: Pa
 def test_workers_of_a_killed_command_end(sample: Sample, tmp_path: Path) -> None:
     stopped = interrupt(signal.SIGKILL, "process", "--config", sample.configuration, "--out", tmp_path / "run")
     assert stopped.status == -signal.SIGKILL
+    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in stopped.orphans), "The end of the workers")
+
+
+def test_output_of_workers_is_in_the_log_folder(tmp_path: Path) -> None:
+    with connect("local", ClusterSettings(workers=1), Terminal(), logs=tmp_path / "logs") as client:
+        client.run(print, "a worker speaks", flush=True)
+    assert "a worker speaks\n" in (tmp_path / "logs" / "worker-0.log").read_text()
 
 
 def test_tls_on_request_keeps_strangers_out(tmp_path: Path) -> None:
