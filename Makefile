@@ -36,7 +36,7 @@ test: $(READY) lint  ## Lint, check types and run all tests.
 
 test-clusters: $(READY)  ## Start SLURM and Dask Gateway on loopback, run the tests with them, and stop all of it.
 	.ci/install-slurm
-	$(BIN)/pytest tests/clusters -m clusters -v --durations=10; status=$$?; \
+	$(BIN)/pytest tests/clusters -m clusters -v --timeout 600 --durations=10; status=$$?; \
 	    $(BIN)/python tests/clusters/daemons.py; exit $$status
 
 lint: $(READY)  ## Check style and types.

@@ -14,6 +14,7 @@ import io
 import logging
 import os
 import platform
+import shutil
 import signal
 import sys
 import tempfile
@@ -93,16 +94,29 @@ def difference(found: Identity, expected: Identity) -> str | None:
 def install(wheel: bytes, folder: Path, packages: Sequence[str]) -> None:
     """Install a wheel of pure Python into a folder of its own, before everything else on the import path.
 
+    Other workers of the machine may install the same at the same time, or have done so: they share the folder, and with
+    it the machine code that numba has compiled.
+
     Raises
     ------
     RuntimeError
-        If another version of it has been imported already: a running process cannot change what it runs.
+        If another version of it has been imported already: a running process cannot change what it runs; or if the
+        folder is somebody else's.
     """
     loaded = sorted(name for name in packages if name in sys.modules)
     if loaded:
         raise RuntimeError(f"has imported another version of {', '.join(loaded)} already: it has to be restarted")
-    with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
-        archive.extractall(folder)
+    if not folder.exists():
+        unfinished = Path(tempfile.mkdtemp(prefix=".leptophile-", dir=folder.parent))
+        with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
+            archive.extractall(unfinished)
+        try:
+            unfinished.rename(folder)
+        except OSError:
+            # Another worker was faster.
+            shutil.rmtree(unfinished)
+    if folder.stat().st_uid != os.getuid():
+        raise RuntimeError(f"cannot be given the wheel: {folder} belongs to somebody else")
     sys.path.insert(0, str(folder))
     importlib.invalidate_caches()
 
@@ -121,7 +135,7 @@ def prepare_process(
     wheel
         The project, for processes that do not have it; None to use what is there.
     folder
-        Where to install it; None for a new temporary folder.
+        In which to install it, for this and other workers of the machine; None for a new temporary folder.
     previous
         Code that this process was prepared for before, which it may have imported.
     """
@@ -129,7 +143,7 @@ def prepare_process(
     if wheel is not None and found.code != expected.code:
         target = folder or Path(tempfile.mkdtemp(prefix="leptophile-"))
         try:
-            install(wheel, target / f"leptophile-{expected.code}", packages)
+            install(wheel, target / f"leptophile-{expected.code}-{os.getuid()}", packages)
         except RuntimeError as error:
             return str(error)
         found = identify(packages, list(expected.versions))
@@ -168,7 +182,7 @@ class PreparedWorker(WorkerPlugin):  # type: ignore[misc]  # distributed is unty
                 self.expected,
                 self.packages,
                 self.wheel,
-                Path(worker.local_directory),
+                Path(worker.local_directory).parent,
                 getattr(worker, "leptophile_code", None),
             )
         except Exception as error:  # noqa: BLE001 - a worker that cannot be prepared must not get tasks

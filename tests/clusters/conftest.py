@@ -98,7 +98,7 @@ def leptophile(*arguments: str | Path, **environment: str) -> subprocess.Complet
         [COMMAND, *arguments],
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=500,
         env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200", **environment},
     )
 

@@ -16,7 +16,7 @@ import psutil
 CHECKOUT = Path(__file__).resolve().parents[2]
 MARK = "LEPTOPHILE_CLUSTER_TESTS"
 """Environment variable of everything that is started, jobs included."""
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 def home() -> Path:
