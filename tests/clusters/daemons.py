@@ -43,8 +43,9 @@ def exclusive_home() -> Iterator[Path]:
 
 
 def marked(folder: Path) -> list[psutil.Process]:
-    """Return the processes that belong to the folder, without this one and those that it descends from."""
-    mine = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    """Return the processes that belong to the folder, without this one, its parents and its children."""
+    this = psutil.Process()
+    mine = {process.pid for process in (this, *this.parents(), *this.children(recursive=True))}
     found = []
     for process in psutil.process_iter():
         try:
