@@ -7,7 +7,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypedDict
 
-import awkward as ak
 import numpy as np
 import uproot
 from numpy.typing import NDArray
@@ -17,7 +16,8 @@ from models.errors import BadInputError
 from processors.event_identity import describe_identity, first_duplicate, pack_event_identity
 from processors.ntuple import EVENT_BRANCHES, TREE_NAME
 from processors.ntuple_writer import written_collections
-from processors.sample import SampleMetadata, open_root_file, read_sample_metadata
+from processors.root_files import branch_type, open_root_file
+from processors.sample import SampleMetadata, read_sample_metadata
 
 JsonValue = str | int | float | bool | None
 
@@ -143,7 +143,9 @@ def check_file(path: Path) -> CheckedFile:
 
 
 _SUMMED: Final = ("n_generated", "sum_weights", "sum_weights2", "equivalent_luminosity_fb")
-"""Sample metadata that add up over files; all others but the seed are the same in every file."""
+"""Sample metadata that add up over files."""
+_OF_ONE_FILE: Final = ("seed", "notes")
+"""Those that may differ from file to file; all others are the same in every file."""
 
 
 def _merge_metadata(files: list[SampleMetadata]) -> SampleMetadata:
@@ -151,7 +153,8 @@ def _merge_metadata(files: list[SampleMetadata]) -> SampleMetadata:
     for name in _SUMMED:
         values = [getattr(file, name) for file in files]
         sums[name] = None if None in values else sum(values)
-    return files[0].model_copy(update={**sums, "seed": files[0].seed if len(files) == 1 else None})
+    notes = tuple(sorted({note for file in files for note in file.notes}))
+    return files[0].model_copy(update={**sums, "seed": files[0].seed if len(files) == 1 else None, "notes": notes})
 
 
 def sample_metadata(metadata: Mapping[str, Any]) -> SampleMetadata:
@@ -181,7 +184,7 @@ def _find_misfit(files: list[CheckedFile], sample: str) -> tuple[CheckedFile, st
     for file in files:
         if file.metadata.name != sample:
             return file, f"{file.path}: belongs to sample '{file.metadata.name}', lies in '{sample}'"
-        for name in sorted(SampleMetadata.model_fields.keys() - {*_SUMMED, "seed"}):
+        for name in sorted(SampleMetadata.model_fields.keys() - {*_SUMMED, *_OF_ONE_FILE}):
             value, expected = getattr(file.metadata, name), getattr(files[0].metadata, name)
             if value != expected:
                 return file, f"{file.path}: {name} is {value}, but {expected} in {files[0].path}"
@@ -221,19 +224,9 @@ def _check_branch(path: Path, tree: uproot.TTree, name: str, dtype: str, *, jagg
     """Check that a branch exists and holds numbers of its kind, no narrower than the table says."""
     if name not in tree:
         raise BadInputError(f"{path}: tree '{TREE_NAME}' lacks the branch '{name}'")
-    form = _form(tree[name])
-    is_jagged = isinstance(form, ak.forms.ListOffsetForm)
-    content = form.content if is_jagged else form
+    is_jagged, stored = branch_type(tree[name])
     expected = np.dtype(dtype)
-    stored = np.dtype(content.primitive) if isinstance(content, ak.forms.NumpyForm) else None
     same_kind = stored is not None and stored.kind == expected.kind and np.can_cast(expected, stored)
     if is_jagged != jagged or not same_kind:
         shape = "an array per event of " if jagged else ""
         raise BadInputError(f"{path}: branch '{name}' holds {tree[name].typename}, expected {shape}{dtype}")
-
-
-def _form(branch: Any) -> ak.forms.Form:
-    """Return the awkward form of a branch of a TTree or a field of an RNTuple."""
-    if isinstance(branch, HasFields):
-        return branch.to_akform()[0].contents[0]
-    return branch.interpretation.awkward_form(None)
