@@ -19,6 +19,7 @@ from models.scan_grid import ScanSettings
 from models.settings import Settings
 from models.signal_shape import SignalShapeSettings
 from models.thresholds import ThresholdSettings
+from processors.b2bii.configuration import ConversionSettings
 from processors.configuration import CandidateSettings
 from processors.regions import RegionSettings
 from processors.template_settings import TemplateSettings
@@ -51,6 +52,7 @@ class AnalysisConfig(Settings):
     seed: NonNegativeInt = 1
     """The one seed that all random numbers of simulation and inference follow from."""
     inputs: InputSettings = InputSettings()
+    conversion: ConversionSettings = ConversionSettings()
     simulation: SimulationConfig = SimulationConfig()
     candidates: CandidateSettings = CandidateSettings()
     classifier: ClassifierSettings = ClassifierSettings()

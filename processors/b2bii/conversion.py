@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,8 +103,15 @@ def file_identity(source: InspectedFile, settings: ConversionSettings) -> Identi
         return np.concatenate(list(_identities(file, source.layout, settings)))
 
 
-def convert_file(task: ConversionTask) -> ConvertedFile:
+def convert_file(task: ConversionTask, advance: Callable[[float], None] = lambda _: None) -> ConvertedFile:
     """Convert one file; the ntuple appears whole or not at all.
+
+    Parameters
+    ----------
+    task
+        What to convert, and how.
+    advance
+        Told how many events were converted after each range of them.
 
     Raises
     ------
@@ -132,6 +139,7 @@ def convert_file(task: ConversionTask) -> ConvertedFile:
             except NtupleContentError as error:
                 # What is finite in a file may still not fit the ntuple's types.
                 raise BadNumberError(f"{done.source}: in entries {first} to {stop}: {error}") from error
+            advance(stop - first)
         done.n_events_out = writer.n_events
         writer.finish(_with_sums(task, done))
     done.n_bytes_out = task.target.stat().st_size
