@@ -31,6 +31,7 @@ UNREADABLE = (
     TypeError,
     IndexError,
     EOFError,
+    NotImplementedError,
     lzma.LZMAError,
     struct.error,
     zlib.error,

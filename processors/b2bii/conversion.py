@@ -13,7 +13,6 @@ from typing import Final
 import numpy as np
 import uproot
 
-from models.errors import BadInputError
 from processors.b2bii.columns import ntuple_columns
 from processors.b2bii.configuration import ConversionSettings
 from processors.b2bii.errors import BadNumberError, DuplicateEventError, UnreadableFileError
@@ -88,7 +87,10 @@ def inspect_file(path: Path, settings: ConversionSettings) -> InspectedFile:
         One of `processors.b2bii.errors`.
     """
     with _opened(path) as file:
-        layout = read_layout(path, file)
+        try:
+            layout = read_layout(path, file)
+        except UNREADABLE as error:
+            raise UnreadableFileError(f"{path}: its contents cannot be read ({describe_cause(error)})") from error
         events = scan_identity(lambda: _identities(file, layout, settings))
         if events.duplicate is not None:
             entry = events.duplicate
@@ -195,9 +197,4 @@ def _opened(path: Path) -> Iterator[uproot.ReadOnlyDirectory]:
     except UNREADABLE as error:
         raise UnreadableFileError(f"{path}: not a readable ROOT file ({describe_cause(error)})") from error
     with file:
-        try:
-            yield file
-        except BadInputError:
-            raise
-        except uproot.DeserializationError as error:
-            raise UnreadableFileError(f"{path}: not a readable ROOT file ({describe_cause(error)})") from error
+        yield file

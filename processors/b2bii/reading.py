@@ -23,6 +23,8 @@ AnyArray = NDArray[Any]
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 _EXACT_IN_SINGLE_PRECISION: Final = 1 << 24
+_LARGEST: Final = np.finfo(np.float32).max
+"""Most numbers of the ntuple are in single precision."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Particles:
         return self.first_entry + int(np.searchsorted(np.cumsum(self.counts), particle, side="right"))
 
     def require_finite(self, *variables: str) -> None:
-        """Check that variables are numbers.
+        """Check that variables are numbers that single precision can hold.
 
         Raises
         ------
@@ -64,11 +66,11 @@ class Particles:
         """
         for variable in variables:
             column = self.columns[unescape(variable)]
-            finite = np.isfinite(column)
+            finite = np.abs(column) <= _LARGEST
             if not finite.all():
                 particle = int(np.argmin(finite))
                 raise BadNumberError(
-                    f"{self.path}: variable '{variable}' of tree '{self.tree}' holds {column[particle]} "
+                    f"{self.path}: variable '{variable}' of tree '{self.tree}' holds {column[particle]:g} "
                     f"at entry {self.entry(particle)}"
                 )
 

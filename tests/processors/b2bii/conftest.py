@@ -7,7 +7,7 @@ the transverse plane, then Belle's parameters (dρ, φ0, κ, dz, tan λ) of that
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,9 @@ class Trees:
     event: dict[str, AnyArray]
     counts: dict[str, AnyArray]
     variables: dict[str, dict[str, AnyArray]]
-    weight: AnyArray = field(default_factory=lambda: np.zeros(0))
+    weight: AnyArray
+    spoil: Callable[[str, dict[str, AnyArray], dict[str, ak.Array]], None] = lambda tree, flat, jagged: None
+    """Changes the flat and the jagged branches of a tree, by their names in the file, just before they are written."""
 
 
 def belle_helix(x_cm, y_cm, px, py, charge) -> tuple[AnyArray, AnyArray, AnyArray]:
@@ -187,6 +189,7 @@ def write_trees(path: Path, trees: Trees, dialect: Dialect) -> Path:
                 if variable.endswith("mdstIndex)") and not dialect.daughters:
                     continue
                 jagged[_branch(variable, dialect)] = ak.unflatten(values.astype(_real(number, dialect)), counts)
+            trees.spoil(tree, content, jagged)
             _write_tree(file, tree, content, jagged, dialect)
     return path
 

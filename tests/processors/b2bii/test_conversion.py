@@ -17,7 +17,7 @@ from processors.sample import read_sample_metadata
 
 # Each branch of the ntuple is at least single precision; a file in single precision has rounded before.
 RTOL, ATOL = 3e-6, 1e-6
-SLOW = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SLOW = settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def assert_same(found, expected, *, without=()):
