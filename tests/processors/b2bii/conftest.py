@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from processors.b2bii.configuration import ConversionSettings
 from processors.b2bii.conversion import ConversionTask, ConvertedFile, convert_file, inspect_file
+from processors.b2bii.reading import Particles
+from processors.b2bii.variables import unescape
 from processors.ntuple import COLLECTIONS, EVENT_BRANCHES, TREE_NAME
 from processors.ntuple_writer import NtupleWriterSettings, written_collections
 from processors.sample import SampleMetadata
@@ -286,6 +288,12 @@ class B2bii:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    @staticmethod
+    def tracks_of(trees: Trees) -> Particles:
+        """Return the tracks as they would be read from a file `in.root`."""
+        columns = {unescape(variable): values for variable, values in trees.variables["track"].items()}
+        return Particles(Path("in.root"), "track", 0, np.asarray(trees.counts["track"]), columns)
 
     def write(self, columns: Mapping[str, AnyArray], dialect: Dialect | None = None, name: str = "in.root") -> Path:
         """Write ntuple columns as a B2BII file."""

@@ -1,12 +1,14 @@
 """Each way in which a B2BII file can be wrong has a name, and says where."""
 
 import re
+from collections import Counter
 
 import awkward as ak
 import numpy as np
 import pytest
 
 from models.errors import BadInputError
+from processors.b2bii import tracks
 from processors.b2bii.configuration import ConversionSettings
 from processors.b2bii.errors import (
     BadNumberError,
@@ -24,7 +26,6 @@ from processors.event_spans import overlapping, scan_identity, shared_event
 
 ENTRY = 5
 """Entry whose particles are spoiled, in the second range that is read."""
-COVARIANCE = "trackFitCovariance__bo{}__cm__sp{}__bc"
 
 
 @pytest.fixture
@@ -42,6 +43,17 @@ def convert(b2bii, trees):
 
     yield run
     assert list(b2bii.folder.iterdir()) == [b2bii.folder / "in.root"]
+
+
+@pytest.fixture
+def track_columns(b2bii, trees):
+    """Convert the tracks as they are now, without a file."""
+
+    def run(settings=None):
+        ip_mm = np.zeros((len(trees.counts["track"]), 3))
+        return tracks.track_columns(b2bii.tracks_of(trees), ip_mm, settings or ConversionSettings(), Counter())
+
+    return run
 
 
 def spoil_jagged(trees, tree, branch, value, entry=ENTRY):
@@ -163,25 +175,31 @@ def test_branches_that_disagree_about_the_particles(trees, convert):
         convert(candidates=False)
 
 
-@pytest.mark.parametrize(
-    ("tree", "branch", "value"),
-    [
-        ("track", "px", np.nan),
-        ("track", "phi0", np.inf),
-        ("track", COVARIANCE.format(0, 3), np.nan),
-        ("track", "eIDBelle", -np.inf),
-        ("photon", "E", np.nan),
-        ("photon", "E", 1e300),
-        ("mc", "pz", np.inf),
-        ("track", "charge", 0.0),
-        ("track", "omega", 0.0),
-    ],
-)
-def test_numbers_that_cannot_be(trees, convert, tree, branch, value):
+@pytest.mark.parametrize(("tree", "value"), [("photon", 1e300), ("mc", np.nan)])
+def test_numbers_that_cannot_be(trees, convert, tree, value):
     entry = next(entry for entry in range(ENTRY, 12) if trees.counts[tree][entry] > 0)
-    spoil_jagged(trees, tree, branch, value, entry)
+    spoil_jagged(trees, tree, "E", value, entry)
     with pytest.raises(BadNumberError, match=rf"of tree '{tree}' holds {re.escape(f'{value:g}')} at entry {entry}"):
         convert()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("px", np.nan),
+        ("phi0", np.inf),
+        ("trackFitCovariance(0, 3)", np.nan),
+        ("eIDBelle", -np.inf),
+        ("charge", 0.0),
+        ("omega", 0.0),
+    ],
+)
+def test_tracks_that_cannot_be(trees, track_columns, variable, value):
+    trees.variables["track"][variable][_first(trees)] = value
+    with pytest.raises(
+        BadNumberError, match=rf"variable .* of tree 'track' holds {value:g} at entry {ENTRY}"
+    ):
+        track_columns()
 
 
 def test_a_beam_that_is_not_a_number(trees, convert):
@@ -191,12 +209,12 @@ def test_a_beam_that_is_not_a_number(trees, convert):
 
 
 @pytest.mark.parametrize("value", [-1e-6, 0.0])
-@pytest.mark.parametrize("element", [0, 4])
-def test_a_variance_that_is_not_positive(trees, convert, element, value):
-    spoil_jagged(trees, "track", COVARIANCE.format(element, element), value)
+@pytest.mark.parametrize("element", range(5))
+def test_a_variance_that_is_not_positive(trees, track_columns, element, value):
+    trees.variables["track"][f"trackFitCovariance({element}, {element})"][_first(trees)] = value
     message = rf"variable 'trackFitCovariance\({element}, {element}\)' of tree 'track' holds {value:g} at entry 5"
     with pytest.raises(NegativeVarianceError, match=message):
-        convert()
+        track_columns()
 
 
 def test_a_helix_in_other_units_does_not_have_the_momentum(trees, convert):
@@ -206,22 +224,29 @@ def test_a_helix_in_other_units_does_not_have_the_momentum(trees, convert):
 
 
 @pytest.mark.parametrize("variable", ["phi0", "tanLambda"])
-def test_a_sign_that_contradicts_the_momentum(trees, convert, variable):
+def test_a_sign_that_contradicts_the_momentum(trees, track_columns, variable):
     trees.variables["track"][variable] = -trees.variables["track"][variable]
     with pytest.raises(HelixMomentumError, match="a track has the momentum"):
-        convert()
+        track_columns()
 
 
-def test_the_angle_of_belle_is_not_that_of_basf2(trees, convert):
+def test_the_angle_of_belle_is_not_that_of_basf2(trees, track_columns):
     trees.variables["track"]["phi0"] -= np.pi / 2
     with pytest.raises(HelixMomentumError, match="a track has the momentum"):
-        convert()
+        track_columns()
 
 
-def test_a_charge_that_contradicts_the_curvature(trees, convert):
-    spoil_jagged(trees, "track", "charge", -trees.variables["track"]["charge"][_first(trees)])
+def test_the_tolerance_of_the_momentum_is_a_setting(trees, track_columns):
+    trees.variables["track"]["pz"] *= 1.0 + 3e-3
+    track_columns(ConversionSettings(momentum_tolerance=0.01))
+    with pytest.raises(HelixMomentumError):
+        track_columns()
+
+
+def test_a_charge_that_contradicts_the_curvature(trees, track_columns):
+    trees.variables["track"]["charge"][_first(trees)] *= -1
     with pytest.raises(HelixMomentumError, match=r"variable 'charge' of tree 'track' holds -?1 at entry 5, but omega"):
-        convert()
+        track_columns()
 
 
 def test_an_event_twice(trees, convert):
