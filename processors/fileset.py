@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from uproot.behaviors.RNTuple import HasFields
 
 from models.errors import BadInputError
+from models.search import Process
 from processors.event_identity import describe_identity, first_duplicate, pack_event_identity
 from processors.ntuple import EVENT_BRANCHES, TREE_NAME
 from processors.ntuple_writer import written_collections
@@ -182,6 +183,8 @@ def _skipped(path: Path, reason: str, metadata: SampleMetadata | None) -> Skippe
 def _find_misfit(files: list[CheckedFile], sample: str) -> tuple[CheckedFile, str] | None:
     """Return the first file that does not belong with those before it, and why; None if all do."""
     for file in files:
+        if file.metadata.process is Process.UNKNOWN:
+            return file, f"{file.path}: nobody has said which process this is; convert it with --process"
         if file.metadata.name != sample:
             return file, f"{file.path}: belongs to sample '{file.metadata.name}', lies in '{sample}'"
         for name in sorted(SampleMetadata.model_fields.keys() - {*_SUMMED, *_OF_ONE_FILE}):

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import uproot
 
+from models.search import Process
 from processors.b2bii.columns import ntuple_columns
 from processors.b2bii.configuration import ConversionSettings
 from processors.b2bii.errors import BadNumberError, DuplicateEventError, UnreadableFileError
@@ -123,6 +124,8 @@ def convert_file(task: ConversionTask, advance: Callable[[float], None] = lambda
     start = time.perf_counter()
     layout, is_data = task.source.layout, task.metadata.is_data
     done = ConvertedFile(task.source.path, task.target, task.source.n_bytes)
+    if task.metadata.process is Process.UNKNOWN:
+        done.notes["nobody has said which process this is (convert --process): it can be stored, not analysed"] += 1
     if is_data and layout.has_truth:
         done.notes["generator information left out, because these are said to be data"] += layout.n_events
     with (

@@ -196,9 +196,7 @@ def test_numbers_that_cannot_be(trees, convert, tree, value):
 )
 def test_tracks_that_cannot_be(trees, track_columns, variable, value):
     trees.variables["track"][variable][_first(trees)] = value
-    with pytest.raises(
-        BadNumberError, match=rf"variable .* of tree 'track' holds {value:g} at entry {ENTRY}"
-    ):
+    with pytest.raises(BadNumberError, match=rf"variable .* of tree 'track' holds {value:g} at entry {ENTRY}"):
         track_columns()
 
 
