@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import awkward as ak
 import cramjam
+import fsspec
 import numpy as np
 import uproot
 from uproot.behaviors.RNTuple import HasFields
@@ -70,6 +71,40 @@ def check_client(url: str) -> None:
             f"{url}: reading {protocol}:// needs the Python packages {_INSTALL[CLIENTS[protocol]]}, "
             "which are not installed"
         )
+
+
+def file_stamp(location: Location) -> FileStamp:
+    """Return what tells, without opening it, whether a file has changed.
+
+    Raises
+    ------
+    BadInputError
+        If there is no such file, it cannot be reached, or its client is not installed.
+    """
+    if not is_remote(location):
+        try:
+            status = Path(location).stat()
+        except OSError as error:
+            raise BadInputError(f"{location}: no such file") from error
+        return FileStamp(status.st_size, f"{status.st_size} {status.st_mtime_ns}")
+    check_client(str(location))
+    try:
+        system, path = fsspec.core.url_to_fs(str(location))
+        system.invalidate_cache()
+        information = system.info(path)
+    except (OSError, ValueError) as error:
+        raise BadInputError(f"{location}: cannot be reached ({describe_cause(error)})") from error
+    n_bytes = int(information["size"] or 0)
+    version = next((str(information[key]) for key in ("ETag", "Last-Modified", "mtime") if key in information), "")
+    return FileStamp(n_bytes, f"{n_bytes} {version}".strip())
+
+
+class FileStamp(NamedTuple):
+    """What tells whether a file has changed."""
+
+    n_bytes: int
+    stamp: str
+    """Size with modification time, or what a server gives for it."""
 
 
 @contextmanager

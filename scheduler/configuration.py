@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 from pydantic import JsonValue, NonNegativeInt, PositiveFloat, ValidationError, model_validator
@@ -28,6 +28,7 @@ from scheduler.clusters import ClusterSettings
 from scheduler.progress import ProgressSettings
 from scheduler.report.settings import ReportSettings
 from scheduler.tasks import TaskSettings
+from scheduler.yaml_mapping import read_mapping, sentences
 from simulation.configuration import SimulationConfig
 
 _SIMILAR: Final = 0.6
@@ -40,10 +41,23 @@ class InputSettings(Settings):
 
     ntuples: Path | None = None
     """Folder of Belle ntuples, ``<sample>/*.root``, relative to where the command runs; None to simulate them."""
+    catalogue: Path | None = None
+    """YAML catalogue of data sets (`scheduler.dataset_catalogue`) in place of such a folder."""
     skip_bad_files: bool = False
     """Leave unusable files out and list what that costs, instead of failing."""
     luminosity_fb: PositiveFloat | None = None
     """Luminosity of the data in fb⁻¹; None takes what the data files say."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> InputSettings:
+        if self.ntuples is not None and self.catalogue is not None:
+            raise ValueError("set either ntuples or catalogue, not both")
+        return self
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the events have to be simulated."""
+        return self.ntuples is None and self.catalogue is None
 
 
 class AnalysisConfig(Settings):
@@ -72,7 +86,7 @@ class AnalysisConfig(Settings):
 
     @model_validator(mode="after")
     def _selected_events_are_simulated(self) -> AnalysisConfig:
-        if self.inputs.ntuples is None:
+        if self.inputs.simulated:
             tight = self.simulation.skim.preselection.contradiction(self.candidates)
             if tight is not None:
                 raise ValueError(f"simulation.skim.preselection.{tight} drops events that the selection takes")
@@ -140,17 +154,9 @@ def parse_configuration(text: str, source: str) -> AnalysisConfig:
     models.errors.ConfigurationError: my.yml: unknown key 'chunks.entry', did you mean 'chunks.entries'?
     """
     try:
-        content = yaml.load(text, Loader=_StrictLoader)
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{source}: not valid YAML: {' '.join(str(error).split())}.") from error
-    if content is None:
-        content = {}
-    if not isinstance(content, Mapping):
-        raise ConfigurationError(f"{source}: expected keys with values, found {type(content).__name__}.")
-    try:
-        return AnalysisConfig.model_validate(content)
+        return AnalysisConfig.model_validate(read_mapping(text, source))
     except ValidationError as error:
-        raise ConfigurationError(f"{source}: {'; '.join(_sentences(error))}") from error
+        raise ConfigurationError(f"{source}: {'; '.join(sentences(error, _closest_key))}") from error
 
 
 def dump_configuration(config: AnalysisConfig) -> str:
@@ -160,31 +166,6 @@ def dump_configuration(config: AnalysisConfig) -> str:
     7
     """
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML loader that refuses a key given twice, of which plain YAML silently keeps the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        mapping = super().construct_mapping(node, deep=deep)
-        if len(mapping) != len(node.value):
-            keys = [key.value for key, _ in node.value]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise yaml.constructor.ConstructorError(None, None, f"key '{twice}' is given twice", node.start_mark)
-        return mapping
-
-
-def _sentences(error: ValidationError) -> Iterator[str]:
-    for problem in error.errors(include_url=False):
-        path = ".".join(str(part) for part in problem["loc"] if part != "[key]")
-        if problem["type"] == "extra_forbidden":
-            suggestion = _closest_key(path)
-            yield f"unknown key '{path}'" + (f", did you mean '{suggestion}'?" if suggestion else ".")
-        else:
-            message = problem["msg"].removeprefix("Value error, ")
-            shown = problem["input"]
-            given = f", given {shown!r}" if isinstance(shown, str | int | float | bool | None) else ""
-            yield f"'{path}': {message[:1].lower()}{message[1:]}{given}."
 
 
 def _closest_key(path: str) -> str | None:
