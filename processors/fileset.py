@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol, TypedDict, TypeVar
+from typing import Any, NamedTuple, Protocol, TypedDict, TypeVar
 
 from models.errors import BadInputError
 from models.search import Process
@@ -17,6 +17,7 @@ from processors.ntuple import TREE_NAME
 from processors.root_files import Location, file_stamp, is_remote
 from processors.run_selection import Removed, RunSelection
 from processors.sample import SampleMetadata, read_sample_metadata
+from processors.sample_merging import OF_ONE_FILE, SUMMED, merge_metadata
 
 JsonValue = str | int | float | bool | None
 T = TypeVar("T")
@@ -168,7 +169,7 @@ def scan_datasets(
         files = good[dataset.name]
         if not files:
             continue
-        metadata, removed[dataset.name] = _merged_metadata(files, dataset)
+        metadata, removed[dataset.name] = merge_metadata(files, dataset.name, dataset.replaced, dataset.runs)
         fileset[dataset.name] = DatasetSpec(
             files={file.location: TREE_NAME for file in files}, metadata=metadata.model_dump(mode="json")
         )
@@ -178,12 +179,6 @@ def scan_datasets(
 def sample_metadata(metadata: Mapping[str, Any]) -> SampleMetadata:
     """Return the typed sample metadata among the key–value pairs that coffea hands to a processor."""
     return SampleMetadata.model_validate({name: metadata[name] for name in SampleMetadata.model_fields})
-
-
-_SUMMED: Final = ("n_generated", "sum_weights", "sum_weights2", "equivalent_luminosity_fb")
-"""Sample metadata that add up over files."""
-_OF_ONE_FILE: Final = ("seed", "notes")
-"""Those that may differ from file to file; all others are the same in every file."""
 
 
 def _ntuples(sample: Path) -> tuple[Location, ...]:
@@ -228,7 +223,7 @@ def _misfit(file: CheckedFile, before: Sequence[CheckedFile], dataset: Dataset) 
         return f"{file.location}: nobody has said which process this is; convert it with --process"
     if dataset.named_by_files and file.metadata.name != dataset.name:
         return f"{file.location}: belongs to sample '{file.metadata.name}', lies in '{dataset.name}'"
-    ignored = {*_SUMMED, *_OF_ONE_FILE, *dataset.replaced}
+    ignored = {*SUMMED, *OF_ONE_FILE, *dataset.replaced}
     if not dataset.named_by_files:
         ignored.add("name")
     for name in sorted(SampleMetadata.model_fields.keys() - ignored):
@@ -271,40 +266,3 @@ def _kind(dataset: Dataset, file: CheckedFile) -> object:
         return dataset.name
     metadata = file.metadata.model_copy(update=dict(dataset.replaced))
     return metadata.process, metadata.channel, metadata.m_phi_gev, repr((metadata.ctau_mm, metadata.lifetimes))
-
-
-def _merged_metadata(files: Sequence[CheckedFile], dataset: Dataset) -> tuple[SampleMetadata, Removed]:
-    """Return what a data set says about itself, for the selected runs, and the events left out."""
-    first = files[0].metadata
-    sums: dict[str, Any] = {}
-    for name in _SUMMED:
-        values = [getattr(file.metadata, name) for file in files]
-        sums[name] = None if None in values else sum(values)
-    notes = {note for file in files for note in file.metadata.notes}
-    per_file = [dataset.runs.removed(file.spans) for file in files]
-    removed = Removed(sum(each.run_range for each in per_file), sum(each.good_runs for each in per_file))
-    n_events = sum(file.n_events for file in files)
-    if (kept := n_events - sum(removed)) < n_events:
-        share = kept / n_events
-        sums = {name: None if value is None else share * value for name, value in sums.items()}
-        sums["n_generated"] = round(sums["n_generated"])
-        estimated = "luminosity_fb" if first.is_data else "n_generated"
-        if {"equivalent_luminosity_fb", "n_generated"}.isdisjoint(dataset.replaced):
-            notes.add(f"{estimated} of the selected runs estimated by their share of the events")
-    replaced = dict(dataset.replaced)
-    if "n_generated" in replaced and sums["n_generated"]:
-        # The files' mean weights, for another number of generated events.
-        scale = replaced["n_generated"] / sums["n_generated"]
-        sums |= {name: scale * sums[name] for name in ("sum_weights", "sum_weights2")}
-    merged = first.model_dump() | sums
-    merged |= {"name": dataset.name, "seed": first.seed if len(files) == 1 else None, "notes": tuple(sorted(notes))}
-    metadata = SampleMetadata.model_validate(merged | replaced)
-    if (
-        not metadata.is_data
-        and metadata.cross_section_fb is not None
-        and metadata.sum_weights2 > 0.0
-        and (replaced or kept < n_events)
-    ):
-        luminosity_fb = metadata.sum_weights**2 / metadata.sum_weights2 / metadata.cross_section_fb
-        metadata = metadata.model_copy(update={"equivalent_luminosity_fb": luminosity_fb})
-    return metadata, removed

@@ -247,6 +247,21 @@ def test_simulation_of_different_processes_may_share_event_numbers(events, write
 
 
 @pytest.mark.parametrize(
+    ("name", "said", "message"),
+    [
+        ("data", {"cross_section_fb": 1.0}, "data have no cross-section"),
+        ("data", {"n_generated": 5}, "n_generated belongs to simulation"),
+        ("tautau", {"luminosity_fb": 1.0}, "luminosity_fb belongs to data"),
+        ("tautau", {"process": "data"}, "is_data is False but the process is 'data'"),
+    ],
+)
+def test_what_contradicts_the_files_is_named(events, write, catalogue, name, said, message):
+    write(events, name)
+    with pytest.raises(ConfigurationError, match=rf"Data set '{name}': {message}"):
+        scan_datasets(resolve_datasets(catalogue(**{name: {"files": [f"{name}/*.root"]} | said})))
+
+
+@pytest.mark.parametrize(
     ("datasets", "message"),
     [
         ({}, "'datasets': dictionary should have at least 1 item"),
