@@ -70,6 +70,8 @@ class FilesetScan(NamedTuple):
     """Sample name → the files of the fileset."""
     removed: dict[str, Removed]
     """Sample name → events that the selection of runs leaves out."""
+    datasets: tuple[Dataset, ...]
+    """What was asked for."""
 
 
 class MapFiles(Protocol):
@@ -163,17 +165,42 @@ def scan_datasets(
     for name, file, reason in _repetitions(datasets, good, map_files):
         drop(file, reason)
         good[name].remove(file)
+    return _assembled(datasets, good, skipped)
+
+
+def without_files(scan: FilesetScan, bad: Mapping[str, str]) -> FilesetScan:
+    """Return a fileset without files that turned out to be bad when they were read, and what that costs.
+
+    A file is left out as a whole: its generated events normalise all events that are in it.
+
+    Parameters
+    ----------
+    scan
+        What `build_fileset` or `scan_datasets` returned.
+    bad
+        Path of a file → what is wrong with it.
+    """
+    lost = [file for files in scan.files.values() for file in files if file.location in bad]
+    skipped = [_skipped(_as_given(file.location), bad[file.location], file.metadata) for file in lost]
+    good = {name: [file for file in files if file.location not in bad] for name, files in scan.files.items()}
+    return _assembled(scan.datasets, good, [*scan.skipped, *skipped])
+
+
+def _assembled(
+    datasets: Sequence[Dataset], good: Mapping[str, Sequence[CheckedFile]], skipped: Sequence[SkippedFile]
+) -> FilesetScan:
+    """Return good files as a fileset; data sets without any are not in it."""
     fileset: dict[str, DatasetSpec] = {}
     removed: dict[str, Removed] = {}
     for dataset in datasets:
-        files = good[dataset.name]
+        files = good.get(dataset.name)
         if not files:
             continue
         metadata, removed[dataset.name] = merge_metadata(files, dataset.name, dataset.replaced, dataset.runs)
         fileset[dataset.name] = DatasetSpec(
             files={file.location: TREE_NAME for file in files}, metadata=metadata.model_dump(mode="json")
         )
-    return FilesetScan(fileset, tuple(skipped), {name: tuple(good[name]) for name in fileset}, removed)
+    return FilesetScan(fileset, tuple(skipped), {name: tuple(good[name]) for name in fileset}, removed, tuple(datasets))
 
 
 def sample_metadata(metadata: Mapping[str, Any]) -> SampleMetadata:

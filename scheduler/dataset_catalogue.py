@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import glob
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import Field, PositiveFloat, PositiveInt, TypeAdapter
 
 from models.errors import BadInputError, ConfigurationError
 from models.search import Process
@@ -16,7 +16,7 @@ from models.settings import Settings
 from processors.fileset import Dataset
 from processors.root_files import Location, is_remote
 from processors.run_selection import RunRange, RunSelection, parse_good_runs
-from scheduler.yaml_mapping import read_mapping, sentences
+from scheduler.settings_file import parse_mapping, read_text, validate
 
 
 class DatasetEntry(Settings):
@@ -55,10 +55,8 @@ def read_dataset_catalogue(path: Path) -> DatasetCatalogue:
     ConfigurationError
         If it cannot be read or a key is unknown, missing or has an impossible value; the message names the key path.
     """
-    try:
-        return DatasetCatalogue.model_validate(read_mapping(_text(path, "inputs.catalogue"), str(path)))
-    except ValidationError as error:
-        raise ConfigurationError(f"{path}: {'; '.join(sentences(error))}") from error
+    content = parse_mapping(_text(path, "inputs.catalogue"), str(path))
+    return validate(content, str(path), TypeAdapter(DatasetCatalogue), known=lambda: _known_keys(content))
 
 
 def resolve_datasets(path: Path) -> list[Dataset]:
@@ -99,9 +97,16 @@ def catalogue_digest(path: Path) -> str:
 
 def _text(path: Path, key: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"'{key}': {path} cannot be read ({error}).") from error
+        return read_text(path)
+    except OSError as error:
+        raise ConfigurationError(f"'{key}': {path} cannot be read ({error.strerror}).") from error
+
+
+def _known_keys(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield every key path that the data sets of a catalogue can have."""
+    yield "datasets"
+    for name in content.get("datasets") or ():
+        yield from (f"datasets.{name}.{field}" for field in DatasetEntry.model_fields)
 
 
 def _files(catalogue: Path, name: str, entry: DatasetEntry) -> Iterator[Location]:
@@ -121,7 +126,7 @@ def _good_runs(catalogue: Path, name: str, entry: DatasetEntry) -> tuple[RunRang
         return None
     path = catalogue.parent / entry.good_runs
     try:
-        return parse_good_runs(read_mapping(_text(path, f"datasets.{name}.good_runs"), str(path)))
+        return parse_good_runs(parse_mapping(_text(path, f"datasets.{name}.good_runs"), str(path)))
     except ValueError as error:
         raise ConfigurationError(f"{path}: {error}.") from error
 

@@ -60,6 +60,11 @@ def preprocess(files: Mapping[str, Sequence[CheckedFile]], chunk_entries: int) -
     )
 
 
+def write_preprocessed(path: Path, preprocessed: PreprocessedDatasets) -> None:
+    """Write what is known about all files as JSON."""
+    path.write_text(preprocessed.model_dump_json() + "\n", encoding="utf-8")
+
+
 def known_files(*paths: Path) -> dict[str, CheckedFile]:
     """Return the files of earlier runs by location, from what was kept at any of the paths, later ones first."""
     known: dict[str, CheckedFile] = {}

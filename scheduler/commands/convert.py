@@ -13,20 +13,13 @@ import typer
 
 from models.errors import UsageError
 from models.search import Channel, Process
-from scheduler.commands.options import JsonOption, SiteOption
+from scheduler.commands.options import JsonOption, OnBadFile, SiteOption
 
 if TYPE_CHECKING:
     from scheduler.configuration import AnalysisConfig
     from scheduler.conversion import ConversionSummary, MapOver
     from scheduler.progress import Terminal
     from scheduler.sample_description import SampleDescription
-
-
-class BadFileChoice(StrEnum):
-    """What is done with files that cannot be converted."""
-
-    FAIL = "fail"
-    SKIP = "skip"
 
 
 class FormatChoice(StrEnum):
@@ -36,6 +29,7 @@ class FormatChoice(StrEnum):
     RNTUPLE = "rntuple"
 
 
+_LOCAL = "local"
 _IS_DATA = typer.Option("--data/--mc", help="Data or simulation; by default, what process and files say.")
 
 
@@ -65,8 +59,8 @@ def convert(
     ] = False,
     file_format: Annotated[FormatChoice, typer.Option("--format", help="How ntuples are stored.")] = FormatChoice.TTREE,
     on_bad_file: Annotated[
-        BadFileChoice, typer.Option("--on-bad-file", help="Fail, or leave it out and list what that costs.")
-    ] = BadFileChoice.FAIL,
+        OnBadFile, typer.Option("--on-bad-file", help="Fail, or leave it out and list what that costs.")
+    ] = OnBadFile.FAIL,
     config: Annotated[str | None, typer.Option("--config", help="YAML file with other settings.")] = None,
     site: SiteOption = "local",
     json_output: JsonOption = False,
@@ -162,11 +156,11 @@ def _described(kind: type[SampleDescription], **said: Any) -> SampleDescription:
 @contextmanager
 def _mapping(n_files: int, site: str, config: AnalysisConfig, terminal: Terminal) -> Iterator[MapOver]:
     """Yield how work on files is mapped: here for one file, over the workers of the site for several."""
-    from scheduler.clusters import LOCAL, check_site, connect
+    from scheduler.clusters import check_site, connect
     from scheduler.tasks import map_tasks
 
     check_site(site)
-    if n_files == 1 and site == LOCAL:
+    if n_files == 1 and site == _LOCAL:
         yield lambda function, items: list(map(function, items))
         return
     with connect(site, config.cluster, terminal) as client:

@@ -11,15 +11,19 @@ import typer
 
 from scheduler.commands.options import (
     ConfigOption,
+    DryRunOption,
     JsonOption,
+    OnBadFile,
+    OnBadFileOption,
     OutOption,
     SiteOption,
     UnblindOption,
     configuration_for,
     run_folder,
+    with_bad_files,
 )
 from scheduler.progress import Terminal
-from scheduler.steps.chain import CHAIN, HISTOGRAM
+from scheduler.steps.chain import CHAIN, HISTOGRAM, PROCESS
 
 
 def run_steps(
@@ -30,6 +34,8 @@ def run_steps(
     site: str,
     json_output: bool,
     unblind: str | None = None,
+    on_bad_file: OnBadFile | None = None,
+    dry_run: bool = False,
 ) -> None:
     """Bring steps up to date and say what was done.
 
@@ -37,15 +43,19 @@ def run_steps(
     ----------
     wanted
         Names of steps, None for the whole chain.
-    out, config, site, json_output, unblind
+    out, config, site, json_output, unblind, on_bad_file, dry_run
         As the options of the same names say.
     """
+    from scheduler.clusters import describe_site
     from scheduler.steps.runner import bring_up_to_date, check_ready
     from scheduler.unblinding import check_reason, record_unblinding
 
     run = run_folder(out)
-    analysis = configuration_for(config, run)
+    analysis = with_bad_files(configuration_for(config, run), on_bad_file)
     terminal = Terminal(settings=analysis.progress)
+    if dry_run:
+        typer.echo(describe_site(site, analysis.cluster, terminal, run.logs), nl=False)
+        return
     if unblind is not None:
         check_reason(unblind)
         # a command that is refused must not leave the run unblinded
@@ -63,7 +73,9 @@ def run_steps(
 def add_to(app: typer.Typer) -> None:
     """Add a command for every step."""
     for step in CHAIN:
-        if step is HISTOGRAM:
+        if step is PROCESS:
+            app.command(name=step.name, help=step.summary)(_process)
+        elif step is HISTOGRAM:
             app.command(name=step.name, help=step.summary)(_histogram)
         else:
             app.command(name=step.name, help=step.summary)(_step_command(step.name))
@@ -71,11 +83,34 @@ def add_to(app: typer.Typer) -> None:
 
 def _step_command(name: str) -> Callable[..., None]:
     def command(
-        out: OutOption, config: ConfigOption = None, site: SiteOption = "local", json_output: JsonOption = False
+        out: OutOption,
+        config: ConfigOption = None,
+        site: SiteOption = "local",
+        dry_run: DryRunOption = False,
+        json_output: JsonOption = False,
     ) -> None:
-        run_steps([name], out=out, config=config, site=site, json_output=json_output)
+        run_steps([name], out=out, config=config, site=site, dry_run=dry_run, json_output=json_output)
 
     return command
+
+
+def _process(
+    out: OutOption,
+    config: ConfigOption = None,
+    site: SiteOption = "local",
+    on_bad_file: OnBadFileOption = None,
+    dry_run: DryRunOption = False,
+    json_output: JsonOption = False,
+) -> None:
+    run_steps(
+        [PROCESS.name],
+        out=out,
+        config=config,
+        site=site,
+        on_bad_file=on_bad_file,
+        dry_run=dry_run,
+        json_output=json_output,
+    )
 
 
 def _histogram(
@@ -83,6 +118,15 @@ def _histogram(
     config: ConfigOption = None,
     site: SiteOption = "local",
     unblind: UnblindOption = None,
+    dry_run: DryRunOption = False,
     json_output: JsonOption = False,
 ) -> None:
-    run_steps([HISTOGRAM.name], out=out, config=config, site=site, unblind=unblind, json_output=json_output)
+    run_steps(
+        [HISTOGRAM.name],
+        out=out,
+        config=config,
+        site=site,
+        unblind=unblind,
+        dry_run=dry_run,
+        json_output=json_output,
+    )

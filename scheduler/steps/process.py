@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -11,13 +11,22 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from models.errors import IncompleteRunError
 from processors.belle_schema import BelleSchema
 from processors.candidate_processor import CandidateProcessor
+from processors.candidates import CandidatePath
 from processors.checked_file import CheckedFile
 from processors.cutflow import SampleSummary
-from processors.fileset import FilesetScan, MapFiles, build_fileset, sample_metadata, scan_datasets
-from processors.run_selection import Removed, RunSelection
-from scheduler.coffea_run import ProcessedFileset, run_processor
+from processors.fileset import (
+    FilesetScan,
+    MapFiles,
+    build_fileset,
+    sample_metadata,
+    scan_datasets,
+    without_files,
+)
+from processors.run_selection import Removed
+from scheduler.coffea_run import run_processor
 from scheduler.dataset_catalogue import resolve_datasets
-from scheduler.preprocessed_datasets import check_unchanged, known_files, preprocess
+from scheduler.failures import write_failures
+from scheduler.preprocessed_datasets import check_unchanged, known_files, preprocess, write_preprocessed
 from scheduler.report.effective_luminosity import describe_cut_stages
 from scheduler.sample_catalogue import SampleAccounting, SampleCatalogue, SkippedInput, write_catalogue
 from scheduler.steps.chain import ntuple_folder
@@ -31,36 +40,21 @@ if TYPE_CHECKING:
 def execute(context: StepContext) -> None:
     """Check all ntuples, process them, and write candidates, catalogue and cutflow."""
     config = context.config
-    client = context.client()
-    map_files = partial(_map_files, client)
+    map_files = partial(_map_files, context.client())
     known = known_files(context.run.datasets, context.output.datasets)
     options = _ScanOptions(skip_bad_files=config.inputs.skip_bad_files, map_files=map_files, known=known)
-    runs: dict[str, RunSelection] = {}
     if config.inputs.catalogue is None:
         scan = build_fileset(ntuple_folder(config, context.run).resolve(), **options)
     else:
-        datasets = resolve_datasets(config.inputs.catalogue)
-        runs = {dataset.name: dataset.runs for dataset in datasets}
-        scan = scan_datasets(datasets, **options)
+        scan = scan_datasets(resolve_datasets(config.inputs.catalogue), **options)
+    write_preprocessed(context.output.datasets, preprocess(scan.files, config.chunks.entries))
+    scan, summaries = _process(context, scan)
+    write_preprocessed(context.output.datasets, preprocess(scan.files, config.chunks.entries))
+    check_unchanged(scan.files, map_files)
     for file in scan.skipped:
         context.terminal.say(f"process: left out {file.path}: {file.reason}")
-    preprocessed = preprocess(scan.files, config.chunks.entries)
-    context.output.datasets.write_text(preprocessed.model_dump_json() + "\n", encoding="utf-8")
-    processed = run_processor(
-        client,
-        scan.fileset,
-        CandidateProcessor(config.candidates, context.output.candidates, runs),
-        schema=BelleSchema,
-        label="process",
-        unit="events",
-        terminal=context.terminal,
-        chunks=config.chunks,
-        tasks=config.tasks,
-    )
-    summaries: dict[str, SampleSummary] = processed.output
-    check_unchanged(scan.files, map_files)
     _check_files(summaries, context.output.candidates)
-    _check_events(summaries, scan, processed)
+    _check_events(summaries, scan)
     catalogue = _catalogue(scan)
     for name, accounting in catalogue.accounting.items():
         if accounting.removed:
@@ -76,6 +70,44 @@ def execute(context: StepContext) -> None:
         context.terminal.say(f"  {line}")
 
 
+def _process(context: StepContext, scan: FilesetScan) -> tuple[FilesetScan, dict[str, SampleSummary]]:
+    """Process all files, or, if that is asked for, all that turn out to be good when they are read.
+
+    A file with a bad chunk is left out as a whole. The others are then added up again from their stored results.
+    """
+    config = context.config
+    runs = {dataset.name: dataset.runs for dataset in scan.datasets}
+    while scan.fileset:
+        processed = run_processor(
+            context.client(),
+            scan.fileset,
+            CandidateProcessor(config.candidates, context.output.candidates, runs),
+            schema=BelleSchema,
+            label="process",
+            unit="events",
+            terminal=context.terminal,
+            chunks=config.chunks,
+            tasks=config.tasks,
+            store=context.results,
+            allow_bad_files=config.inputs.skip_bad_files,
+        )
+        if not processed.report.failed:
+            return scan, processed.output
+        write_failures(context.run.failures("process"), processed.report)
+        bad = {failure.file: failure.reason for failure in processed.report.failed if failure.file is not None}
+        for sample, dataset in scan.fileset.items():
+            _remove_candidates(sample, {Path(path).stem for path in bad.keys() & dataset["files"].keys()}, context)
+        scan = without_files(scan, bad)
+    raise IncompleteRunError("No usable file is left to process.")
+
+
+def _remove_candidates(sample: str, stems: Collection[str], context: StepContext) -> None:
+    """Remove the candidates of files that are left out."""
+    for path in context.output.candidates.glob(f"*/*/{sample}/*.parquet") if stems else ():
+        if CandidatePath.parse(path.relative_to(context.output.candidates)).stem in stems:
+            path.unlink()
+
+
 class _ScanOptions(TypedDict):
     """How files are looked at."""
 
@@ -88,11 +120,9 @@ def _map_files(client: Client, function: Callable[[Any], Any], items: Iterable[A
     return list(client.gather(client.map(function, list(items), pure=False)))
 
 
-def _check_events(summaries: dict[str, SampleSummary], scan: FilesetScan, processed: ProcessedFileset) -> None:
+def _check_events(summaries: dict[str, SampleSummary], scan: FilesetScan) -> None:
     """Check that every event of every file was either analysed or left out for its run, and counted as such."""
     expected = {name: sum(file.n_events for file in files) for name, files in scan.files.items()}
-    if processed.n_events != sum(expected.values()):
-        raise IncompleteRunError(f"{processed.n_events} events were read of {sum(expected.values())} in the files.")
     for name, n_events in expected.items():
         summary, removed = summaries[name], scan.removed[name]
         counted = Removed(summary["removed"]["run_range"], summary["removed"]["good_runs"])

@@ -20,6 +20,7 @@ from scheduler.chunks import ChunkSettings
 from scheduler.clusters import ClusterSettings, connect
 from scheduler.coffea_run import ProcessedFileset, run_processor
 from scheduler.progress import Terminal
+from scheduler.result_store import ResultStore
 from scheduler.tasks import TaskSettings
 
 N_EVENTS = 200
@@ -64,7 +65,9 @@ def fileset(tmp_path: Path) -> dict[str, dict[str, object]]:
     }
 
 
-def run(client: Client, fileset: dict[str, dict[str, object]], processor: ProcessorABC) -> ProcessedFileset:
+def run(
+    client: Client, fileset: dict[str, dict[str, object]], processor: ProcessorABC, store: Path | None = None
+) -> ProcessedFileset:
     return run_processor(
         client,
         fileset,
@@ -75,6 +78,7 @@ def run(client: Client, fileset: dict[str, dict[str, object]], processor: Proces
         terminal=Terminal(),
         chunks=ChunkSettings(entries=30, merge_group=3),
         tasks=TaskSettings(),
+        store=ResultStore(str(store or Path(next(iter(fileset["a"]["files"]))).parent / "results")),
     )
 
 
@@ -126,7 +130,8 @@ def test_a_killed_worker_loses_nothing(fileset, tmp_path: Path, terminal: Termin
 
 def _kill_first(marks: Path) -> None:
     """Kill the first worker that has begun a chunk."""
-    for _ in range(600):
+    # Longer than a busy machine takes to start workers and to look at files.
+    for _ in range(4000):
         for path in _worker_marks(marks):
             os.kill(int(path.name.removeprefix("worker-")), signal.SIGKILL)
             (marks / "killed").touch()
