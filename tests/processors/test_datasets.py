@@ -19,6 +19,7 @@ from processors.root_files import check_client, file_stamp
 from scheduler.configuration import AnalysisConfig, parse_configuration
 from scheduler.dataset_catalogue import read_dataset_catalogue, resolve_datasets
 from scheduler.preprocessed_datasets import known_files
+from scheduler.result_store import ResultStore
 from scheduler.run_folder import RunFolder
 from scheduler.sample_catalogue import read_catalogue
 from scheduler.steps import process
@@ -121,7 +122,17 @@ def run_process(tmp_path, dask_client, terminal):
         output = RunFolder(tmp_path / f"run_{len(list(tmp_path.iterdir()))}")
         output.path.mkdir()
         config = parse_configuration(f"inputs: {{catalogue: {path}}}\nchunks: {{entries: 4}}", "test")
-        process.execute(StepContext(config, earlier or output, output, lambda: dask_client, terminal))
+        results = ResultStore(str(output.path / "results"))
+        process.execute(
+            StepContext(
+                config=config,
+                run=earlier or output,
+                output=output,
+                client=lambda: dask_client,
+                terminal=terminal,
+                results=results,
+            )
+        )
         return output
 
     return run
