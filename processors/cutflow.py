@@ -43,11 +43,21 @@ class CandidatePurity(TypedDict):
     true: int
 
 
+class RemovedEvents(TypedDict):
+    """Events that are left out before any requirement, because of their run."""
+
+    run_range: int
+    """Outside the ranges of runs that are asked for."""
+    good_runs: int
+    """Inside, but not in the list of good runs."""
+
+
 class SampleSummary(TypedDict):
     """What the selection did to one sample, nominal kinematics unless said otherwise."""
 
     n_events: int
-    """Events read."""
+    """Events that the requirements are made on."""
+    removed: RemovedEvents
     sum_weights: float
     """Their summed generator weights."""
     cutflow: dict[Search, Cutflow]

@@ -24,7 +24,7 @@ from pydantic import JsonValue
 from models.errors import BadInputError, IncompleteRunError
 from processors.atomic_file import atomic_path
 from processors.chunk_processor import ChunkProcessor
-from processors.sample import UNREADABLE
+from processors.root_files import UNREADABLE
 from scheduler.chunks import Chunk, PlannedFile
 from scheduler.code_identity import computation_identity
 from scheduler.coverage import Coverage

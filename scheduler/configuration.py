@@ -17,6 +17,7 @@ from models.scan_grid import ScanSettings
 from models.settings import Settings
 from models.signal_shape import SignalShapeSettings
 from models.thresholds import ThresholdSettings
+from processors.b2bii.configuration import ConversionSettings
 from processors.configuration import CandidateSettings
 from processors.regions import RegionSettings
 from processors.template_settings import TemplateSettings
@@ -37,10 +38,23 @@ class InputSettings(Settings):
 
     ntuples: Path | None = None
     """Folder of Belle ntuples, ``<sample>/*.root``, relative to where the command runs; None to simulate them."""
+    catalogue: Path | None = None
+    """YAML catalogue of data sets (`scheduler.dataset_catalogue`) in place of such a folder."""
     skip_bad_files: bool = False
     """Leave unusable files out and list what that costs, instead of failing."""
     luminosity_fb: PositiveFloat | None = None
     """Luminosity of the data in fb⁻¹; None takes what the data files say."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> InputSettings:
+        if self.ntuples is not None and self.catalogue is not None:
+            raise ValueError("set either ntuples or catalogue, not both")
+        return self
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the events have to be simulated."""
+        return self.ntuples is None and self.catalogue is None
 
 
 class AnalysisConfig(Settings):
@@ -49,6 +63,7 @@ class AnalysisConfig(Settings):
     seed: NonNegativeInt = 1
     """The one seed that all random numbers of simulation and inference follow from."""
     inputs: InputSettings = InputSettings()
+    conversion: ConversionSettings = ConversionSettings()
     simulation: SimulationConfig = SimulationConfig()
     candidates: CandidateSettings = CandidateSettings()
     classifier: ClassifierSettings = ClassifierSettings()
@@ -69,7 +84,7 @@ class AnalysisConfig(Settings):
 
     @model_validator(mode="after")
     def _selected_events_are_simulated(self) -> AnalysisConfig:
-        if self.inputs.ntuples is None:
+        if self.inputs.simulated:
             tight = self.simulation.skim.preselection.contradiction(self.candidates)
             if tight is not None:
                 raise ValueError(f"simulation.skim.preselection.{tight} drops events that the selection takes")

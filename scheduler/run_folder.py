@@ -50,6 +50,11 @@ class RunFolder:
         return self.path / "candidates"
 
     @property
+    def datasets(self) -> Path:
+        """Identity, content and chunks of every file that was processed."""
+        return self.path / "datasets.json"
+
+    @property
     def samples(self) -> Path:
         """Metadata of every sample that was processed, and the files that were left out."""
         return self.path / "samples.json"

@@ -14,6 +14,7 @@ def summary(weights):
     cutflow = {search: {cut: count(weights) for cut in Cut} for search in Search}
     return SampleSummary(
         n_events=len(weights),
+        removed={"run_range": 0, "good_runs": 0},
         sum_weights=float(weights.sum()),
         cutflow=cutflow,
         candidate_multiplicity={},
