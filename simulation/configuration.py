@@ -74,7 +74,7 @@ class TauLibraryConfig(Settings):
 
 
 class MultiplicitySettings(Settings):
-    """Chance of a hadronic event to have exactly four good tracks, as far as it steers importance sampling."""
+    """Chance of a pair of B mesons to have exactly four good tracks, as far as it steers importance sampling."""
 
     track_efficiency: float = Field(default=0.8, gt=0.0, lt=1.0)
     """Probability that a charged particle is a good track: 91 % solid angle, slow tracks, reconstruction (estimate)."""
@@ -87,7 +87,6 @@ class ContinuumConfig(Settings):
 
     hadronic_mass_min_gev: PositiveFloat = 3.6
     """Smallest mass of the quark pair after initial-state radiation."""
-    multiplicity: MultiplicitySettings = MultiplicitySettings()
 
 
 class BLibraryConfig(Settings):

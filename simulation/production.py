@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from models.search import Process
 from processors.ntuple_writer import NtupleWriter, ntuple_writer
 from processors.sample import SampleMetadata
-from simulation.backgrounds import background_cross_section, background_events, batch_sizes
+from simulation.backgrounds import background_cross_section, background_events
 from simulation.beams import beam_four_momentum, sqrt_s_gev
 from simulation.configuration import SimulationConfig
-from simulation.generated import GeneratedEvents
+from simulation.generated import GeneratedEvents, batch_sizes
 from simulation.libraries import DecayLibraries
 from simulation.pipeline import GeneratedSums, Survivors, simulate
 from simulation.pseudo_data import PseudoData, make_pseudo_data
@@ -138,7 +138,7 @@ def metadata(task: ProductionTask, sums: GeneratedSums, config: SimulationConfig
         sum_weights=sums.sum_weights,
         sum_weights2=sums.sum_weights2,
         equivalent_luminosity_fb=luminosity_fb,
-        repeats=1 if is_data else config.production.importance_of(task.process).repeats,
+        repeats=1 if is_data else config.production.importance_of(task.process).copies_max,
         skim=config.skim.model_dump_json() if config.skim.enabled else "",
         seed=task.seed,
         generator=GENERATOR,
