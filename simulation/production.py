@@ -38,6 +38,8 @@ class ProducedFile(NamedTuple):
     """Of these, events of pseudo-data that are in the file more than once."""
     wall_s: float
     """Time it took, in seconds."""
+    cpu_s: float
+    """Processor time of it, in seconds."""
     write_s: float
     """Time of it spent in compressing and writing."""
 
@@ -66,7 +68,7 @@ def produce(task: ProductionTask, config: SimulationConfig, library_folder: Path
     PythiaError
         If Pythia cannot be set up or gives up.
     """
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), time.thread_time()
     path, is_data = folder / task.file_name, task.process is Process.DATA
     libraries = DecayLibraries(library_folder, task.library_role)
     n_repeated = 0
@@ -80,7 +82,15 @@ def produce(task: ProductionTask, config: SimulationConfig, library_folder: Path
             sums = _write_monte_carlo(task, config, libraries, writer)
         described = metadata(task, sums, config)
         writer.finish(described)
-    return ProducedFile(path, described, writer.n_events, n_repeated, time.perf_counter() - start, writer.write_s)
+    return ProducedFile(
+        path,
+        described,
+        writer.n_events,
+        n_repeated,
+        wall_s=time.perf_counter() - start,
+        cpu_s=time.thread_time() - cpu_start,
+        write_s=writer.write_s,
+    )
 
 
 def _write_monte_carlo(
