@@ -417,3 +417,14 @@ class SimulationConfig(Settings):
     ntuples: NtupleWriterSettings = NtupleWriterSettings()
     production: ProductionConfig = ProductionConfig()
     detector: DetectorConfig = DetectorConfig()
+
+    @model_validator(mode="after")
+    def _split_events_are_skimmed(self) -> SimulationConfig:
+        split = [process for process, importance in self.production.importance.items() if importance.splitting.copies]
+        preselection = self.skim.preselection
+        if split and not (self.skim.enabled and preselection.enabled and preselection.lepton_pair):
+            raise ValueError(
+                f"production.importance.{split[0]}.splitting follows only what can have four tracks and a lepton pair: "
+                "it needs skim.preselection.enabled and lepton_pair"
+            )
+        return self
