@@ -18,7 +18,15 @@ from processors.candidates import CandidatePath, write_candidates
 from processors.chunk import Chunk
 from processors.chunk_processor import ChunkProcessor
 from processors.configuration import CandidateSettings, IdentificationSettings, TrackSettings
-from processors.cutflow import CandidatePurity, Cut, RemovedEvents, SampleSummary, count, count_multiplicity
+from processors.cutflow import (
+    CandidatePurity,
+    Cut,
+    EventCounter,
+    RemovedEvents,
+    SampleSummary,
+    close_counts,
+    count_multiplicity,
+)
 from processors.event_identity import pack_run
 from processors.fileset import sample_metadata
 from processors.four_track_events import (
@@ -63,6 +71,7 @@ class CandidateProcessor(ChunkProcessor):
             "runs": self._runs.get(dataset, RunSelection()).model_dump(mode="json"),
             "is_data": sample.is_data,
             "m_phi_gev": sample.m_phi_gev,
+            "repeats": sample.repeats,
         }
 
     def written_files(self, output: dict[str, SampleSummary]) -> dict[str, Path]:
@@ -95,36 +104,51 @@ class CandidateProcessor(ChunkProcessor):
             purity={},
             files={},
         )
+        run, event = (chunk.event_column(name) for name in ("run", "event"))
+        counter = EventCounter.of_chunk(run, event, sample.repeats)
+        read = counter.count(in_runs, run[selected], event[selected])
         for searches, tracks in _four_track_selections(chunk, selected, self._settings.tracks):
             charge, leptons = _read_leptons(chunk, tracks, self._settings.identification)
             neutral = charge.sum(axis=1) == 0
             paired = {search: neutral & has_lepton_pair(charge, leptons.of(search.channel)) for search in searches}
             survives = np.logical_or.reduce(list(paired.values()))
             survivors = read_four_track_events(chunk, tracks[survives], is_data=is_data, m_phi_gev=sample.m_phi_gev)
-            of_event = weight[chunk.event_index("Track")[tracks[:, 0]]]
+            row = chunk.event_index("Track")[tracks[:, 0]]
             for search in searches:
-                summary["cutflow"][search] = {
-                    Cut.ALL: count(in_runs),
-                    Cut.FOUR_GOOD_TRACKS: count(of_event),
-                    Cut.NET_CHARGE_ZERO: count(of_event[neutral]),
-                    Cut.LEPTON_PAIR: count(of_event[paired[search]]),
+                summary["cutflow"][search] = {Cut.ALL: read} | {
+                    cut: counter.count(weight[passed], run[passed], event[passed])
+                    for cut, passed in (
+                        (Cut.FOUR_GOOD_TRACKS, row),
+                        (Cut.NET_CHARGE_ZERO, row[neutral]),
+                        (Cut.LEPTON_PAIR, row[paired[search]]),
+                    )
                 }
                 in_search = survivors.select(paired[search][survives])
-                self._process_search(in_search, search, str(events.metadata["dataset"]), chunk, summary)
+                self._process_search(in_search, search, str(events.metadata["dataset"]), chunk, counter, summary)
         return {str(events.metadata["dataset"]): summary}
 
     def postprocess(self, accumulator: dict[str, SampleSummary]) -> dict[str, SampleSummary]:
-        """Return the merged summaries; nothing is left to do."""
+        """Return the merged summaries, generated events that chunks shared counted once."""
+        for summary in accumulator.values():
+            close_counts(summary)
         return accumulator
 
     def _process_search(
-        self, survivors: FourTrackEvents, search: Search, sample: str, chunk: Chunk, summary: SampleSummary
+        self,
+        survivors: FourTrackEvents,
+        search: Search,
+        sample: str,
+        chunk: Chunk,
+        counter: EventCounter,
+        summary: SampleSummary,
     ) -> None:
         """Write the candidates of one search and add what it counts to the summary."""
         uncertainty = self._settings.corrections.momentum_scale_uncertainty
         variations = [Kinematics.NOMINAL] if survivors.truth is None else list(Kinematics)
         for kinematics in variations:
-            selected = select_candidates(shift_kinematics(survivors, kinematics, uncertainty), search, self._settings)
+            selected = select_candidates(
+                shift_kinematics(survivors, kinematics, uncertainty), search, self._settings, counter
+            )
             path = CandidatePath(search, kinematics, sample, Path(chunk.path).stem, chunk.first_entry, chunk.stop_entry)
             write_candidates(self._folder / path.relative, selected.columns)
             summary["files"][str(path.relative)] = len(selected.n_in_event)

@@ -49,8 +49,8 @@ class SampleMetadata(Settings):
     equivalent_luminosity_fb: float | None = Field(default=None, ge=0.0)
     """Effective number of events over the cross-section, in fb⁻¹; the recorded luminosity for data."""
     repeats: PositiveInt = 1
-    """Times that each generated event went through detector and selection. The event number over this, rounded down, is
-    the number of the generated event: events that share it are not independent."""
+    """Most times that a generated event went through detector and selection. The event number over this, rounded down,
+    is the number of the generated event: events that share it are not independent, and next to each other."""
     skim: str = ""
     """Which generated events were left out, as the settings of the skim in JSON; empty if none were."""
     seed: int | None = Field(default=None, ge=0)
