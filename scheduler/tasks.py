@@ -46,6 +46,8 @@ class TaskSettings(Settings):
     """A scheduler that takes longer than this to answer is called starved."""
     poll_s: float = Field(default=2.0, gt=0.0)
     """How often a run that waits looks at the cluster."""
+    performance_report: bool = True
+    """Keep Dask's performance report of process, histogram and scan in the run folder."""
     failures_shown: int = Field(default=5, gt=0)
     """How many failed tasks an error message names in full."""
 
