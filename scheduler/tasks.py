@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import Field
 
 from models.settings import Settings
+from scheduler.cluster_health import StoppedError
 from scheduler.failures import FailureReport, TaskFailure, failure_error, raise_failures
-from scheduler.supervision import StoppedError, supervise
+from scheduler.supervision import supervise
 
 if TYPE_CHECKING:
     from distributed import Client

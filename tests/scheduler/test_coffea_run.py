@@ -213,6 +213,7 @@ def test_the_account_of_a_run_with_a_bad_file(dask_client: Client, fileset, tmp_
     with pytest.raises(IncompleteTasksError) as info:
         run(dask_client, fileset, Count(tmp_path, fail_at=250))
     report = info.value.report
+    assert report is not None
     (failure,) = report.failed
     assert (report.asked, report.done, report.not_started) == (15, 14, 0)
     assert (report.events_asked, report.events_done) == (2 * N_EVENTS, 2 * N_EVENTS - 30)
