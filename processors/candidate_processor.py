@@ -106,7 +106,6 @@ class CandidateProcessor(ChunkProcessor):
         )
         run, event = (chunk.event_column(name) for name in ("run", "event"))
         counter = EventCounter.of_chunk(run, event, sample.repeats)
-        read = counter.count(in_runs, run[selected], event[selected])
         for searches, tracks in _four_track_selections(chunk, selected, self._settings.tracks):
             charge, leptons = _read_leptons(chunk, tracks, self._settings.identification)
             neutral = charge.sum(axis=1) == 0
@@ -115,9 +114,11 @@ class CandidateProcessor(ChunkProcessor):
             survivors = read_four_track_events(chunk, tracks[survives], is_data=is_data, m_phi_gev=sample.m_phi_gev)
             row = chunk.event_index("Track")[tracks[:, 0]]
             for search in searches:
-                summary["cutflow"][search] = {Cut.ALL: read} | {
+                # Searches have counts of their own, also of what they share: merging adds in place.
+                summary["cutflow"][search] = {
                     cut: counter.count(weight[passed], run[passed], event[passed])
                     for cut, passed in (
+                        (Cut.ALL, selected),
                         (Cut.FOUR_GOOD_TRACKS, row),
                         (Cut.NET_CHARGE_ZERO, row[neutral]),
                         (Cut.LEPTON_PAIR, row[paired[search]]),

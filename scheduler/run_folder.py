@@ -168,6 +168,10 @@ class RunFolder:
         """Return the file that lists what a step could not do; absent when it did everything."""
         return self.path / "failures" / f"{step}.json"
 
+    def performance(self, step: str) -> Path:
+        """Return the file of Dask's performance report about a step: task stream, profile, bandwidth."""
+        return self.path / "performance" / f"{step}.html"
+
     @property
     def results(self) -> Path:
         """Results of chunks and mass points (`scheduler.result_store`), unless the configuration has another place."""
