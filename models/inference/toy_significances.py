@@ -75,7 +75,9 @@ def signed_significances(likelihood: Likelihood, counts: Floats) -> Floats:
     return np.asarray(found[which.ravel()])
 
 
-def matched_counts(counts: Floats, expected: Floats, nominal: Floats, wanted: Floats, rng: np.random.Generator) -> Floats:
+def matched_counts(
+    counts: Floats, expected: Floats, nominal: Floats, wanted: Floats, rng: np.random.Generator
+) -> Floats:
     """Return toys of a mass point with the mean that its own templates have, shape (n_toys, n_bins).
 
     Templates of sparse bins are estimates, whose sum over narrow bins is not the estimate of a wide one. Where a point
