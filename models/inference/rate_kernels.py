@@ -183,3 +183,52 @@ def rates_and_slopes(
                     global_slopes[b, model.slot[parameter]] += rest
                 else:
                     local_slopes[parameter] += rest
+
+
+@compiled
+def rates_and_local_slopes(
+    model: CompiledModel, point: Floats, background: Floats, signal: Floats, of_background: Floats, of_signal: Floats
+) -> None:
+    """Fill in background and signal as `rates` does, and their derivatives by the local parameters.
+
+    Parameters
+    ----------
+    model
+        The model.
+    point
+        Parameters, shape (n_parameters,); the cross-section among them is not used.
+    background, signal
+        Filled, shape (n_bins,).
+    of_background, of_signal
+        Filled with the derivative of a local parameter's bin by it, zero for global ones, shape (n_parameters,).
+    """
+    background[:] = 0.0
+    signal[:] = 0.0
+    of_background[:] = 0.0
+    of_signal[:] = 0.0
+    n_factors = largest_number_of_factors(model)
+    values, slopes = np.empty(n_factors), np.empty(n_factors)
+    for term in range(model.term_first_bin.size):
+        target = signal if model.term_is_signal[term] else background
+        derivative = of_signal if model.term_is_signal[term] else of_background
+        product = term_factors(model, term, point, values, slopes)
+        first = model.term_start[term]
+        for cell in range(first, model.term_start[term + 1]):
+            yields = model.nominal[cell]
+            for i in range(model.shift_start[term], model.shift_start[term + 1]):
+                entry = model.shift_offset[i] + cell - first
+                yields += interpolated_shift(
+                    model.shift_code, point[model.shift_parameter[i]], model.shift_up[entry], model.shift_down[entry]
+                )[0]
+            first_scale, end_scale = model.scale_start[cell], model.scale_start[cell + 1]
+            total = product * yields
+            for i in range(first_scale, end_scale):
+                parameter = model.scale_parameter[i]
+                if model.slot[parameter] < 0:
+                    rest = product * yields
+                    for j in range(first_scale, end_scale):
+                        if j != i:
+                            rest *= point[model.scale_parameter[j]]
+                    derivative[parameter] += rest
+                total *= point[parameter]
+            target[model.term_first_bin[term] + cell - first] += total
