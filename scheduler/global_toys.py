@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -83,15 +83,15 @@ def toy_significances(point: MassPoint, inputs: ScanInputs, toys: SpectrumToys) 
     return signed_significances(likelihood, matched_counts(counts, expected, nominal, background, rng))
 
 
-def scan_toys(
+def global_p_value_from_toys(
     client: Client,
     terminal: Terminal,
     points: Sequence[MassPoint],
     inputs: ScanInputs,
-    n_toys: int,
+    observed: float,
     settings: TaskSettings,
-) -> tuple[Floats, list[TaskFailure]]:
-    """Return significances of all mass points in every toy, and what could not be fitted.
+) -> tuple[GlobalPValue | None, list[TaskFailure]]:
+    """Return the probability of an excess anywhere in the scan, and tasks that failed; None if any did.
 
     Parameters
     ----------
@@ -100,19 +100,15 @@ def scan_toys(
     terminal
         Shows the progress.
     points
-        Mass points.
+        Mass points that have an observed significance.
     inputs
-        Those of the scan.
-    n_toys
-        Number of toys.
+        Those of the scan; `inference.global_toys` toys are drawn.
+    observed
+        Largest observed signed significance.
     settings
         Supervision of the tasks.
-
-    Returns
-    -------
-    Significances (n_points, n_toys), NaN where a fit or its task failed, and the failed tasks.
     """
-    toys = draw_spectra(inputs, n_toys)
+    toys = draw_spectra(inputs, inputs.inference.global_toys)
     shared_inputs, shared_toys = share(client, inputs), {search: share(client, part) for search, part in toys.items()}
     groups = _groups(points)
     with terminal.progress("global p-value", len(points), "mass points") as advance:
@@ -125,16 +121,10 @@ def scan_toys(
             settings=settings,
             advance=advance,
         )
-    rows: dict[MassPoint, Floats] = {}
-    for group, future in zip(groups, outcomes.futures, strict=True):
-        found = future.result() if future is not None else np.full((len(group), n_toys), np.nan)
-        rows |= dict(zip(group, found, strict=True))
-    return np.stack([rows[point] for point in points]), list(outcomes.failures)
-
-
-def global_p_value_of(observed: Mapping[MassPoint, float], significances: Floats) -> GlobalPValue:
-    """Return the global p-value of the largest observed significance; rows of the toys as the mass points."""
-    return global_p_value(max(observed.values()), significances)
+    if outcomes.failures:
+        return None, list(outcomes.failures)
+    rows = client.gather([future for future in outcomes.futures if future is not None])
+    return global_p_value(observed, np.concatenate(rows)), []
 
 
 def _groups(points: Sequence[MassPoint]) -> list[list[MassPoint]]:

@@ -97,6 +97,8 @@ class InferenceSettings(Settings):
     """Relative accuracy of the crossing of CLs."""
     maximum_root_iterations: int = Field(default=40, ge=1)
     """Evaluations after which no crossing has been found."""
+    global_toys: int = Field(default=500, ge=0)
+    """Background-only toys of the whole mass spectrum for the scan's global p-value; 0 leaves them out."""
     minimiser: MinimiserSettings = MinimiserSettings()
     """Likelihood fits."""
     quasi_monte_carlo: QuasiMonteCarloSettings = QuasiMonteCarloSettings()

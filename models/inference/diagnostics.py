@@ -9,12 +9,13 @@ import numpy as np
 
 from models.inference.bayesian.metropolis import Chains, metropolis_limit
 from models.inference.bayesian.posterior import Posterior
-from models.inference.bayesian.settings import BayesianSettings
-from models.inference.cls_limits import BAND_SIGMAS, log_cls_expected, log_cls_observed
+from models.inference.cls_limits import BAND_SIGMAS, cls_limits, log_cls_expected, log_cls_observed
 from models.inference.compiled_model import Floats
-from models.inference.fits import ObservedFits, profile
+from models.inference.configuration import InferenceSettings
+from models.inference.fits import ObservedFits, fit_observed, profile
 from models.inference.likelihood import Dataset, Likelihood
-from models.inference.results import BayesianLimit, BestFit, ClsLimits, NuisanceFit
+from models.inference.results import BayesianLimit, BestFit, NuisanceFit, Status
+from models.inference.summary import summarise
 
 N_CURVE: Final = 121
 """Points of each curve."""
@@ -64,7 +65,8 @@ class Diagnostics:
     """Name of the parameter of interest."""
     parameters: tuple[str, ...]
     """Names of all parameters, in the order of the chains' points."""
-    credibility: float
+    level: float
+    """Credibility and confidence level of the limits."""
     fit: BestFit
     profile: Curve | None
     """−2 ln λ of the profile likelihood."""
@@ -139,16 +141,8 @@ def _profiled(likelihood: Likelihood, data: Dataset, xsec: Floats, start: Floats
     return np.where(fitted.converged, fitted.nll, np.nan)
 
 
-def diagnose_workspace(
-    likelihood: Likelihood,
-    fits: ObservedFits,
-    best: BestFit,
-    cls: ClsLimits,
-    credibility: float,
-    settings: BayesianSettings,
-    rng: np.random.Generator,
-    *,
-    blinded: bool,
+def gather_diagnostics(
+    likelihood: Likelihood, settings: InferenceSettings, seed: int, *, blinded: bool = False
 ) -> Diagnostics:
     """Return everything that the figures of a workspace need.
 
@@ -156,41 +150,35 @@ def diagnose_workspace(
     ----------
     likelihood
         The model with its observations.
-    fits
-        Fits to them.
-    best
-        Their summary, with pulls and impacts.
-    cls
-        CLs limits, which set the reach of the curves.
-    credibility
-        Of the Bayesian limit.
     settings
-        Prior of the cross-section and chains.
-    rng
-        Source of the chains' randomness.
+        As for the inference.
+    seed
+        With that of the inference, the chains are those that its limit comes from.
     blinded
         Leave out everything that depends on observed data.
     """
-    sampled = None
-    if not blinded and fits.usable(likelihood):
+    fits = fit_observed(likelihood)
+    usable = not blinded and fits.usable(likelihood)
+    best = BestFit(Status.BLINDED) if blinded else summarise(likelihood, fits, settings)
+    limit, chains = None, None
+    if usable:
+        bayesian = settings.bayesian
         point = fits.physical(likelihood).points[0]
-        posterior = Posterior.around(likelihood, point, settings.posterior, settings.metropolis.tempering)
-        sampled = metropolis_limit(posterior, credibility, settings.metropolis, rng)
-    chains = sampled.chains if sampled else None
-    reach = [limit for limit in (cls.observed_fb, *cls.expected_fb) if limit is not None]
-    has_profile = not blinded and best.xsec_err_fb is not None and fits.usable(likelihood)
+        posterior = Posterior.around(likelihood, point, bayesian.posterior, bayesian.metropolis.tempering)
+        rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])
+        limit, chains = metropolis_limit(posterior, settings.confidence_level, bayesian.metropolis, rng)
+    cls = cls_limits(likelihood, fits, settings, blinded=blinded)
+    reach = [found for found in (cls.observed_fb, *cls.expected_fb) if found is not None]
     return Diagnostics(
         poi=likelihood.names.parameters[likelihood.poi],
         parameters=likelihood.names.parameters,
-        credibility=credibility,
+        level=settings.confidence_level,
         fit=best,
-        profile=profile_curve(likelihood, fits, best.xsec_err_fb) if has_profile and best.xsec_err_fb else None,
-        metropolis=sampled.limit if sampled else None,
+        profile=profile_curve(likelihood, fits, best.xsec_err_fb) if usable and best.xsec_err_fb else None,
+        metropolis=limit,
         chains=chains,
         posterior=_posterior_curve(chains) if chains else None,
-        cls=cls_curves(likelihood, fits, CLS_REACH * max(reach), blinded=blinded)
-        if reach and fits.null.converged[0]
-        else None,
+        cls=cls_curves(likelihood, fits, CLS_REACH * max(reach), blinded=blinded) if reach else None,
     )
 
 

@@ -6,7 +6,7 @@ probability, without signal, of a largest local significance anywhere in the sca
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import beta, norm
@@ -20,7 +20,8 @@ from models.inference.results import InferenceError
 CENTRAL_68_PERCENT = (0.15865525393145707, 0.8413447460685429)
 
 
-class GlobalPValue(NamedTuple):
+@dataclass(frozen=True)
+class GlobalPValue:
     """Global p-value from toys, with the binomial uncertainty of their number."""
 
     p_global: float

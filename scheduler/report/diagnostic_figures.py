@@ -84,8 +84,7 @@ def posterior_figure(found: Diagnostics) -> Figure:
             color=OBSERVED_COLOUR,
             linestyle="--",
             linewidth=1.2,
-            label=f"{100 * found.credibility:g} % upper limit {limit:.4g}"
-            + (f" ± {error * limit:.1g}" if error else ""),
+            label=f"{100 * found.level:g} % upper limit {limit:.4g}" + (f" ± {error * limit:.1g}" if error else ""),
         )
     if found.fit.xsec_hat_fb is not None and found.fit.xsec_hat_fb > 0:
         axes.axvline(found.fit.xsec_hat_fb, color="#9c9ca1", linewidth=1.0, label="best fit")
@@ -298,10 +297,10 @@ def cls_figure(found: Diagnostics) -> Figure:
     axes.plot(curves.xsec, median, color=OBSERVED_COLOUR, linestyle="--", linewidth=1.2, label="expected median")
     if curves.observed is not None:
         axes.plot(curves.xsec, curves.observed, color=OBSERVED_COLOUR, label="observed")
-    axes.axhline(1.0 - found.credibility, color=_UP_COLOUR, linewidth=1.0)
+    axes.axhline(1.0 - found.level, color=_UP_COLOUR, linewidth=1.0)
     axes.annotate(
-        f"{100 * found.credibility:g} % confidence level",
-        (1.0, 1.0 - found.credibility),
+        f"{100 * found.level:g} % confidence level",
+        (1.0, 1.0 - found.level),
         xycoords=("axes fraction", "data"),
         xytext=(-4, 3),
         textcoords="offset points",
