@@ -232,6 +232,8 @@ class _Sampler:
     def adapt(self) -> None:
         """Move the proposal towards mean and covariance of the second half of what was recorded."""
         n_fitted = self.standard.shape[1]
+        if n_fitted == 0:
+            return
         draws = self.visited[:, self.visited.shape[1] // 2 :].reshape(-1, n_fitted)
         if n_fitted == 0:
             return
