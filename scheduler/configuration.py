@@ -26,6 +26,7 @@ from scheduler.chunks import ChunkSettings
 from scheduler.clusters import ClusterSettings
 from scheduler.progress import ProgressSettings
 from scheduler.report.settings import ReportSettings
+from scheduler.result_store import ResultStoreSettings
 from scheduler.tasks import TaskSettings
 from simulation.configuration import SimulationConfig
 
@@ -65,6 +66,7 @@ class AnalysisConfig(Settings):
     report: ReportSettings = ReportSettings()
     cluster: ClusterSettings = ClusterSettings()
     chunks: ChunkSettings = ChunkSettings()
+    results: ResultStoreSettings = ResultStoreSettings()
     tasks: TaskSettings = TaskSettings()
     progress: ProgressSettings = ProgressSettings()
 
