@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import awkward as ak
 import numpy as np
-from coffea.processor import ProcessorABC
 from numpy.typing import NDArray
+from pydantic import JsonValue
 
 from models.helix import Helix, distance_to
 from models.search import Search
 from processors.candidate_table import SelectedCandidates, select_candidates
 from processors.candidates import CandidatePath, write_candidates
 from processors.chunk import Chunk
+from processors.chunk_processor import ChunkProcessor
 from processors.configuration import CandidateSettings, IdentificationSettings, TrackSettings
 from processors.cutflow import CandidatePurity, Cut, SampleSummary, count, count_multiplicity
 from processors.fileset import sample_metadata
@@ -29,7 +30,7 @@ from processors.selection import N_TRACKS, LeptonFlags, four_good_tracks, good_t
 from processors.variations import Kinematics, shift_kinematics
 
 
-class CandidateProcessor(ProcessorABC):  # type: ignore[misc]  # coffea is untyped
+class CandidateProcessor(ChunkProcessor):
     """Select events, build φ candidates and write one candidate file per search and kinematics for each chunk.
 
     The output is ``{dataset: SampleSummary}``; summaries add up over chunks. Running a chunk again replaces its
@@ -46,6 +47,19 @@ class CandidateProcessor(ProcessorABC):  # type: ignore[misc]  # coffea is untyp
     def __init__(self, settings: CandidateSettings, folder: str | Path) -> None:
         self._settings = settings
         self._folder = Path(folder)
+
+    def identity(self, dataset: str, metadata: Mapping[str, Any]) -> dict[str, JsonValue]:  # noqa: ARG002
+        """Return the selection and what it treats differently from sample to sample; sums over files do not matter."""
+        sample = sample_metadata(metadata)
+        return {
+            "settings": self._settings.model_dump(mode="json"),
+            "is_data": sample.is_data,
+            "m_phi_gev": sample.m_phi_gev,
+        }
+
+    def written_files(self, output: dict[str, SampleSummary]) -> dict[str, Path]:
+        """Return the candidate files of a chunk."""
+        return {name: self._folder / name for summary in output.values() for name in summary["files"]}
 
     def process(self, events: ak.Array) -> dict[str, SampleSummary]:
         """Process one chunk of one sample, read through `processors.belle_schema.BelleSchema`.

@@ -115,6 +115,49 @@ def build_fileset(folder: str | Path, *, skip_bad_files: bool = False, map_files
     return FilesetScan(fileset, tuple(skipped))
 
 
+def without_files(scan: FilesetScan, bad: Mapping[str, str]) -> FilesetScan:
+    """Return a fileset without files that turned out to be bad when they were read, and what that costs.
+
+    A file is left out as a whole: its generated events normalise all events that are in it.
+
+    Parameters
+    ----------
+    scan
+        What `build_fileset` returned.
+    bad
+        Path of a file → what is wrong with it.
+
+    Raises
+    ------
+    BadInputError
+        If the metadata of another file of the same sample cannot be read any more.
+    """
+    fileset: dict[str, DatasetSpec] = {}
+    skipped = list(scan.skipped)
+    for sample, dataset in scan.fileset.items():
+        lost = [path for path in dataset["files"] if path in bad]
+        if not lost:
+            fileset[sample] = dataset
+            continue
+        good = {path: tree for path, tree in dataset["files"].items() if path not in bad}
+        left = _merge_metadata([read_sample_metadata(path) for path in good]) if good else None
+        whole = sample_metadata(dataset["metadata"])
+        # what each one has cost cannot be read any more: the first stands for all of this sample
+        for index, path in enumerate(lost):
+            cost = whole.n_generated - (left.n_generated if left else 0) if index == 0 else 0
+            skipped.append(SkippedFile(Path(path), bad[path], cost, _luminosity_lost_fb(whole, left, index)))
+        if left is not None:
+            fileset[sample] = DatasetSpec(files=good, metadata=left.model_dump(mode="json"))
+    return FilesetScan(fileset, tuple(skipped))
+
+
+def _luminosity_lost_fb(whole: SampleMetadata, left: SampleMetadata | None, index: int) -> float | None:
+    if whole.equivalent_luminosity_fb is None:
+        return None
+    remaining = (left.equivalent_luminosity_fb or 0.0) if left else 0.0
+    return whole.equivalent_luminosity_fb - remaining if index == 0 else 0.0
+
+
 def _ntuples(sample: Path) -> list[Path]:
     paths = sorted(path for path in sample.glob("*.root") if not path.name.startswith("."))
     if not paths:

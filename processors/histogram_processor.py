@@ -1,15 +1,17 @@
 """Coffea processor from candidate files to histograms: scores, regions, blinding, normalisation, variations."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import awkward as ak
 import numpy as np
-from coffea.processor import ProcessorABC
 from numpy.typing import NDArray
+from pydantic import JsonValue
 
 from models.classifier.model import Classifier
 from models.search import Channel, Process, Search
+from processors.chunk_processor import ChunkProcessor
 from processors.fileset import sample_metadata
 from processors.histograms import SearchHistograms, empty_histograms, fill_component, fill_signal
 from processors.luminosity import luminosity_weight
@@ -30,7 +32,7 @@ class SearchBinning:
     atomic_edges_gev: NDArray[np.float64]
 
 
-class HistogramProcessor(ProcessorABC):  # type: ignore[misc]
+class HistogramProcessor(ChunkProcessor):
     """Fill the histograms of every search from candidate files.
 
     A dataset is one sample under one kinematics folder of one search; its metadata are those of the sample and
@@ -65,6 +67,28 @@ class HistogramProcessor(ProcessorABC):  # type: ignore[misc]
         self._regions = regions
         self._luminosity_fb = luminosity_fb
         self._unblinding = unblinding
+
+    def identity(self, dataset: str, metadata: Mapping[str, Any]) -> dict[str, JsonValue]:  # noqa: ARG002
+        """Return what decides where the candidates of a dataset go and with which weight."""
+        sample = sample_metadata(metadata)
+        search = Search(metadata[DATASET_SEARCH])
+        channel, binning = search.channel, self._binnings[search]
+        return {
+            "search": str(search),
+            "kinematics": str(metadata[DATASET_KINEMATICS]),
+            "sample": sample.name,
+            "process": str(sample.process),
+            "normalisation": luminosity_weight(sample, self._luminosity_fb).hex(),
+            "classifier": self._classifiers[channel].fingerprint,
+            "display_edges_gev": binning.display_edges_gev.tolist(),
+            "atomic_edges_gev": binning.atomic_edges_gev.tolist(),
+            "thresholds": [
+                self._regions.gcr_below_signal_score,
+                self._regions.scr_above_score,
+                self._regions.sr_above_signal_score(channel),
+            ],
+            "is_unblinded_data": sample.is_data and self._unblinding is not None,
+        }
 
     def process(self, events: ak.Array) -> dict[str, Any]:
         """Fill one chunk of one dataset."""

@@ -10,11 +10,14 @@ import ast
 import hashlib
 import importlib.metadata
 import importlib.util
+import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Final
+
+from pydantic import JsonValue
 
 PROJECT_PACKAGES: Final = ("models", "processors", "simulation", "scheduler")
 _DISTRIBUTION: Final = "leptophile"
@@ -53,6 +56,50 @@ def library_versions() -> dict[str, str]:
 
 
 @cache
+def computation_identity(module: str) -> dict[str, JsonValue]:
+    """Return what results of a module follow from besides its arguments: its code, and the libraries that it imports.
+
+    Digests are those of the files when this process first asked: a worker that outlives an edit goes on saying which
+    code it runs.
+
+    Parameters
+    ----------
+    module
+        Dotted name of the entry module.
+
+    Examples
+    --------
+    >>> sorted(computation_identity("processors.regions"))
+    ['code', 'libraries', 'python']
+    """
+    return {
+        "code": code_digest(module),
+        "libraries": dict(imported_libraries(module)),
+        "python": platform.python_version(),
+    }
+
+
+@cache
+def imported_libraries(module: str) -> dict[str, str]:
+    """Return name and version of every installed library that a module or a project module below it imports.
+
+    >>> list(imported_libraries("models.settings"))
+    ['pydantic']
+    """
+    imported = {
+        name.split(".")[0] for source, path in imported_modules(module).items() for name in _imports(path, source)
+    }
+    distributions = _distributions()
+    names = {name for package in imported - {*PROJECT_PACKAGES} for name in distributions.get(package, ())}
+    return {name: importlib.metadata.version(name) for name in sorted(names)}
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    return importlib.metadata.packages_distributions()
+
+
+@cache
 def imported_modules(module: str) -> dict[str, Path]:
     """Return the source file of `module` and of every project module that importing it executes.
 
@@ -69,7 +116,7 @@ def imported_modules(module: str) -> dict[str, Path]:
         found[name] = path
         parent = name.rpartition(".")[0]
         waiting += [parent] if parent else []
-        waiting += _imports(path, name)
+        waiting += _imports(path, name)  # what is not of this project has no source and ends here
     return found
 
 
@@ -99,7 +146,7 @@ def _imports(path: Path, module: str) -> tuple[str, ...]:
                 base = importlib.util.resolve_name("." * node.level + base, package)
             # `from package import name` may name a module or an attribute; the former exists as a file.
             names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
-    return tuple(name for name in names if name.split(".")[0] in PROJECT_PACKAGES)
+    return tuple(names)
 
 
 def _executed_nodes(node: ast.AST) -> Iterator[ast.AST]:

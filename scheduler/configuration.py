@@ -13,7 +13,7 @@ from pydantic import JsonValue, NonNegativeInt, PositiveFloat, ValidationError, 
 
 from models.classifier.configuration import ClassifierSettings
 from models.errors import ConfigurationError
-from models.inference.configuration import InferenceSettings, SystematicsSettings
+from models.inference.configuration import InferenceSettings, LookElsewhereSettings, SystematicsSettings
 from models.normalisation import NormalisationSettings
 from models.scan_grid import ScanSettings
 from models.settings import Settings
@@ -26,6 +26,7 @@ from scheduler.chunks import ChunkSettings
 from scheduler.clusters import ClusterSettings
 from scheduler.progress import ProgressSettings
 from scheduler.report.settings import ReportSettings
+from scheduler.result_store import ResultStoreSettings
 from scheduler.tasks import TaskSettings
 from simulation.configuration import SimulationConfig
 
@@ -62,9 +63,11 @@ class AnalysisConfig(Settings):
     templates: TemplateSettings = TemplateSettings()
     systematics: SystematicsSettings = SystematicsSettings()
     inference: InferenceSettings = InferenceSettings()
+    look_elsewhere: LookElsewhereSettings = LookElsewhereSettings()
     report: ReportSettings = ReportSettings()
     cluster: ClusterSettings = ClusterSettings()
     chunks: ChunkSettings = ChunkSettings()
+    results: ResultStoreSettings = ResultStoreSettings()
     tasks: TaskSettings = TaskSettings()
     progress: ProgressSettings = ProgressSettings()
 

@@ -16,8 +16,9 @@ from models.scan_grid import MassPoint, sum_into_bins
 from models.search import Search
 from processors.template_builder import build_templates
 from processors.toy_spectra import draw_systematics, expected_spectra, systematic_names
+from scheduler.failures import TaskFailure
 from scheduler.scan import ScanInputs
-from scheduler.tasks import TaskFailure, TaskSettings, run_tasks, share
+from scheduler.tasks import TaskSettings, run_tasks
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -28,6 +29,7 @@ Floats = NDArray[np.float64]
 _SEED_KEY: Final = 0x70757973
 """Keeps the toys' random numbers apart from those of the mass points."""
 _POINTS_PER_TASK: Final = 16
+"""Mass points of one task, some seconds of fits."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ def global_p_value_from_toys(
     terminal: Terminal,
     points: Sequence[MassPoint],
     inputs: ScanInputs,
+    n_toys: int,
     observed: float,
     settings: TaskSettings,
 ) -> tuple[GlobalPValue | None, list[TaskFailure]]:
@@ -96,35 +99,34 @@ def global_p_value_from_toys(
     Parameters
     ----------
     client
-        Dask client; `inputs` are sent to its workers once.
+        Dask client.
     terminal
         Shows the progress.
     points
         Mass points that have an observed significance.
     inputs
-        Those of the scan; `inference.global_toys` toys are drawn.
+        Those of the scan; with the toys, they travel to each worker once.
+    n_toys
+        Number of toys.
     observed
         Largest observed signed significance.
     settings
         Supervision of the tasks.
     """
-    toys = draw_spectra(inputs, inputs.inference.global_toys)
-    shared_inputs, shared_toys = share(client, inputs), {search: share(client, part) for search, part in toys.items()}
-    groups = _groups(points)
     with terminal.progress("global p-value", len(points), "mass points") as advance:
         outcomes = run_tasks(
             client,
             _fit_group,
-            [(tuple(group), shared_inputs, shared_toys[group[0].search]) for group in groups],
-            describe=lambda task: f"toys of {task[0][0].label} to {task[0][-1].label}",
-            size=lambda task: float(len(task[0])),
+            _groups(points),
+            describe=lambda group: f"toys of {group[0].label} to {group[-1].label}",
+            size=lambda group: float(len(group)),
             settings=settings,
             advance=advance,
+            shared=(inputs, draw_spectra(inputs, n_toys)),
         )
     if outcomes.failures:
         return None, list(outcomes.failures)
-    rows = client.gather([future for future in outcomes.futures if future is not None])
-    return global_p_value(observed, np.concatenate(rows)), []
+    return global_p_value(observed, np.concatenate(outcomes.results)), []
 
 
 def _groups(points: Sequence[MassPoint]) -> list[list[MassPoint]]:
@@ -136,6 +138,6 @@ def _groups(points: Sequence[MassPoint]) -> list[list[MassPoint]]:
     return groups
 
 
-def _fit_group(task: tuple[Sequence[MassPoint], ScanInputs, SpectrumToys]) -> Floats:
-    points, inputs, toys = task
-    return np.stack([toy_significances(point, inputs, toys) for point in points])
+def _fit_group(task: tuple[Sequence[MassPoint], tuple[ScanInputs, dict[Search, SpectrumToys]]]) -> Floats:
+    points, (inputs, toys) = task
+    return np.stack([toy_significances(point, inputs, toys[point.search]) for point in points])

@@ -159,6 +159,15 @@ class RunFolder:
         """What each finished step was made from and what it wrote."""
         return self.path / "steps"
 
+    def failures(self, step: str) -> Path:
+        """Return the file that lists what a step could not do; absent when it did everything."""
+        return self.path / "failures" / f"{step}.json"
+
+    @property
+    def results(self) -> Path:
+        """Results of chunks and mass points (`scheduler.result_store`), unless the configuration has another place."""
+        return self.path / ".results"
+
     @property
     def unfinished(self) -> Path:
         """Where running steps write; nothing below it counts as done."""

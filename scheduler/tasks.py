@@ -1,29 +1,26 @@
-"""Independent tasks on Dask workers: progress, transient failures tried again, every other failure named.
+"""Independent tasks on Dask workers: progress, results in order, every failure named.
 
 A failure does not stop the other tasks, so that one run lists everything that is wrong.
 """
 
 from __future__ import annotations
 
-import time
-import traceback
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import Field
 
-from models.errors import IncompleteRunError
 from models.settings import Settings
+from scheduler.failures import FailureReport, TaskFailure, failure_error, raise_failures
+from scheduler.supervision import StoppedError, supervise
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
 
     from scheduler.progress import Advance, Terminal
 
-T = TypeVar("T")
 R = TypeVar("R")
 
 
@@ -31,69 +28,58 @@ class TaskSettings(Settings):
     """How tasks on workers are supervised."""
 
     transient_retries: int = Field(default=2, ge=0)
-    """How often a task that failed on input or output (`OSError`) is tried again; other errors repeat themselves."""
+    """How often a task is tried again when input or output failed (`OSError`) or the scheduler lost it; other errors
+    repeat themselves."""
+    retry_delay_s: float = Field(default=0.2, ge=0.0)
+    """How long the first of these waits; the second waits twice as long."""
+    worker_deaths_allowed: int = Field(default=2, gt=0)
+    """A task on so many dying workers is taken out and, unless it was all they had, tried once more alone."""
+    in_flight_per_thread: int = Field(default=10, gt=0)
+    """Tasks that are submitted at a time, for every thread of the cluster: client and scheduler hold no more."""
+    fetch_timeout_s: float = Field(default=60.0, gt=0.0)
+    """A result that cannot be fetched from its worker within this time is computed again."""
     stall_timeout_s: float = Field(default=1800.0, gt=0.0)
     """A run in which no task finishes for this long is given up."""
     workerless_timeout_s: float = Field(default=120.0, gt=0.0)
-    """A run is given up sooner when the cluster has had no worker for this long."""
+    """A run is given up sooner when the cluster has had no worker, or no scheduler, for this long."""
+    scheduler_patience_s: float = Field(default=5.0, gt=0.0)
+    """A scheduler that takes longer than this to answer is called starved."""
     poll_s: float = Field(default=2.0, gt=0.0)
     """How often a run that waits looks at the cluster."""
     failures_shown: int = Field(default=5, gt=0)
     """How many failed tasks an error message names in full."""
 
 
-class TaskError(Exception):
-    """What a task raised, reduced on the worker to text that always travels back."""
-
-    def __init__(self, message: str, transient: bool, trace: str) -> None:
-        super().__init__(message, transient, trace)
-        self.message = message
-        self.transient = transient
-        self.trace = trace
-
-    def __str__(self) -> str:
-        return self.message
-
-
-@dataclass(frozen=True)
-class TaskFailure:
-    """One task that could not be done."""
-
-    task: str
-    """What the task was, in words."""
-    reason: str
-    """Why it failed, one line."""
-    trace: str
-    """Traceback on the worker, empty when the worker died."""
-
-
 @dataclass(frozen=True)
 class TaskOutcomes:
     """What became of a sequence of tasks."""
 
-    futures: tuple[Future | None, ...]
-    """A finished future per task, in the order of the tasks, None where it failed; results are still on the workers."""
+    results: tuple[Any, ...]
+    """A result per task, in the order of the tasks, None where it failed."""
     failures: tuple[TaskFailure, ...]
-    """The tasks that failed."""
+    """The tasks that failed, in the order of the tasks."""
 
 
-class _Attempt(Generic[T, R]):
-    """Run a function on a worker, turning what it raises into a `TaskError`."""
+class _Sequence:
+    """A sequence of tasks whose results are kept."""
 
-    def __init__(self, function: Callable[[T], R]) -> None:
-        self._function = function
+    def __init__(self, tasks: Iterable[Any], size: Callable[[Any], float], advance: Advance) -> None:
+        self._tasks: Iterator[tuple[int, Any]] = iter(enumerate(tasks))
+        self._size = size
+        self._advance = advance
+        self.results: dict[int, Any] = {}
+        self.failures: dict[int, TaskFailure] = {}
 
-    def __call__(self, task: T) -> R:
-        try:
-            return self._function(task)
-        except Exception as error:  # noqa: BLE001 - whatever a task raises is reported with the task's name
-            chain = list(_causes(error))
-            root = chain[-1]
-            text = str(root).strip() or type(root).__name__
-            # A stable programming error must show its kind; a named failure is already a sentence.
-            message = text if type(root).__module__.startswith("models.") else f"{type(root).__name__}: {text}"
-            transient = any(isinstance(cause, OSError) for cause in chain)
-            raise TaskError(message, transient, "".join(traceback.format_exception(error))) from None
+    def take(self, n: int) -> Sequence[tuple[int, Any]]:
+        return list(islice(self._tasks, n))
+
+    def finished(self, task: tuple[int, Any], value: Any) -> None:
+        self.results[task[0]] = value
+        self._advance(self._size(task[1]))
+
+    def failed(self, task: tuple[int, Any], failure: TaskFailure) -> None:
+        self.failures[task[0]] = failure
+        self._advance(self._size(task[1]))
 
 
 def run_tasks(
@@ -105,17 +91,18 @@ def run_tasks(
     size: Callable[[Any], float],
     settings: TaskSettings,
     advance: Advance,
+    shared: object = None,
 ) -> TaskOutcomes:
-    """Run `function` on every task on the workers, leaving the results there.
+    """Run `function` on every task on the workers and fetch the results.
 
     Parameters
     ----------
     client
         Where the tasks run.
     function
-        Called with one task; must be picklable.
+        Called with one task, or with the pair of a task and `shared`; must be picklable.
     tasks
-        The tasks; elements may contain futures.
+        The tasks.
     describe
         Names a task in an error message.
     size
@@ -124,69 +111,50 @@ def run_tasks(
         Retries and patience.
     advance
         Told the size of each task that finished or failed.
+    shared
+        What all tasks use; travels once to each worker.
 
     Raises
     ------
     IncompleteRunError
-        If no task finishes for `settings.stall_timeout_s`, or no worker is left.
+        If no task finishes for `settings.stall_timeout_s`, no worker or scheduler is left, or the disk is full.
     """
-    attempt = _Attempt(function)
-    finished: SimpleQueue[tuple[int, Future]] = SimpleQueue()
-    futures: dict[int, Future] = {}
-    tries = dict.fromkeys(range(len(tasks)), 1)
-    failures: dict[int, TaskFailure] = {}
-
-    def submit(indices: Sequence[int]) -> None:
-        for index, future in zip(indices, client.map(attempt, [tasks[i] for i in indices], pure=False), strict=True):
-            futures[index] = future
-            future.add_done_callback(lambda done, index=index: finished.put((index, done)))
-
-    submit(range(len(tasks)))
-    waiting = len(tasks)
+    source = _Sequence(tasks, size, advance)
+    call = _Numbered(function) if shared is None else _NumberedWithShared(function)
     try:
-        while waiting:
-            index, future = _next_finished(finished, client, settings)
-            if future.status != "finished":
-                error = _failure_of(future)
-                if error.transient and tries[index] <= settings.transient_retries:
-                    tries[index] += 1
-                    submit([index])
-                    continue
-                failures[index] = TaskFailure(describe(tasks[index]), error.message, error.trace)
-            waiting -= 1
-            advance(size(tasks[index]))
-    except _StalledError as stall:
-        unfinished = [describe(tasks[i]) for i, future in futures.items() if not future.done()]
-        client.cancel(list(futures.values()))
-        listed = _shorten(unfinished, settings.failures_shown)
-        raise IncompleteRunError(f"{stall}; still unfinished: {listed}.") from None
-    except BaseException:
-        client.cancel(list(futures.values()))
-        raise
+        supervise(client, call, source, describe=lambda task: describe(task[1]), settings=settings, shared=shared)
+    except StoppedError as stopped:
+        failed = tuple(source.failures[index] for index in sorted(source.failures))
+        report = FailureReport(
+            what="tasks",
+            asked=len(tasks),
+            done=len(source.results),
+            failed=failed,
+            not_started=len(tasks) - len(source.results) - len(failed),
+            stopped=str(stopped),
+        )
+        raise failure_error(report, settings) from None
     return TaskOutcomes(
-        tuple(None if index in failures else futures[index] for index in range(len(tasks))),
-        tuple(failures[index] for index in sorted(failures)),
+        tuple(source.results.get(index) for index in range(len(tasks))),
+        tuple(source.failures[index] for index in sorted(source.failures)),
     )
 
 
-def share(client: Client, value: object) -> Future:
-    """Return a future of a value that many tasks use: it travels once per worker, and again if workers die.
+@dataclass(frozen=True)
+class _Numbered:
+    function: Callable[[Any], Any]
 
-    Parameters
-    ----------
-    client
-        Where the tasks will run.
-    value
-        Put the future in its place into the tasks.
-    """
-    with warnings.catch_warnings():
-        # Dask warns of large values in a graph and advises what is being done here.
-        warnings.filterwarnings("ignore", "Sending large graph")
-        return client.submit(_identity, value, pure=False)
+    def __call__(self, task: tuple[int, Any]) -> Any:
+        return self.function(task[1])
 
 
-def _identity(value: object) -> object:
-    return value
+@dataclass(frozen=True)
+class _NumberedWithShared:
+    function: Callable[[Any], Any]
+
+    def __call__(self, task: tuple[tuple[int, Any], Any]) -> Any:
+        (_, content), shared = task
+        return self.function((content, shared))
 
 
 def map_tasks(
@@ -199,12 +167,13 @@ def map_tasks(
     unit: str,
     settings: TaskSettings,
     terminal: Terminal,
+    shared: object = None,
 ) -> list[R]:
     """Return the results of `function` for every task, in the order of the tasks.
 
     Parameters
     ----------
-    client, function, tasks, describe, settings
+    client, function, tasks, describe, settings, shared
         As for `run_tasks`.
     label, unit
         What is being done and the plural noun of what is counted, for the progress display.
@@ -218,84 +187,14 @@ def map_tasks(
     """
     with terminal.progress(label, len(tasks), unit) as advance:
         outcomes = run_tasks(
-            client, function, tasks, describe=describe, size=lambda _: 1.0, settings=settings, advance=advance
+            client,
+            function,
+            tasks,
+            describe=describe,
+            size=lambda _: 1.0,
+            settings=settings,
+            advance=advance,
+            shared=shared,
         )
-    raise_failures(outcomes.failures, unit, settings)
-    return list(client.gather(list(outcomes.futures)))
-
-
-def raise_failures(
-    failures: Sequence[TaskFailure],
-    what: str,
-    settings: TaskSettings,
-    error_type: type[IncompleteRunError] = IncompleteRunError,
-) -> None:
-    """Fail with one sentence that names the failed tasks, if there are any.
-
-    Parameters
-    ----------
-    failures
-        The failed tasks.
-    what
-        Plural noun of what the tasks make.
-    settings
-        How many to name.
-    error_type
-        What is raised.
-
-    Raises
-    ------
-    IncompleteRunError
-        If `failures` is not empty; the worker's tracebacks are attached as notes.
-    """
-    if not failures:
-        return
-    listed = _shorten([f"{failure.task}: {failure.reason}" for failure in failures], settings.failures_shown)
-    error = error_type(f"{len(failures)} {what} failed: {listed}")
-    for trace in dict.fromkeys(failure.trace for failure in failures if failure.trace):
-        error.add_note(trace)
-    raise error
-
-
-class _StalledError(Exception):
-    """Nothing finishes any more."""
-
-
-def _next_finished(
-    finished: SimpleQueue[tuple[int, Future]], client: Client, settings: TaskSettings
-) -> tuple[int, Future]:
-    start = last_worker = time.monotonic()
-    while True:
-        try:
-            return finished.get(timeout=settings.poll_s)
-        except Empty:
-            now = time.monotonic()
-        if client.nthreads():
-            last_worker = now
-        if now - last_worker > settings.workerless_timeout_s:
-            raise _StalledError(f"The cluster has had no worker for {settings.workerless_timeout_s:g} s")
-        if now - start > settings.stall_timeout_s:
-            raise _StalledError(f"No task finished for {settings.stall_timeout_s:g} s")
-
-
-def _failure_of(future: Future) -> TaskError:
-    if future.status == "cancelled":
-        return TaskError("the cluster lost it", False, "")
-    error = future.exception()
-    if isinstance(error, TaskError):
-        return error
-    # Anything else happened outside the task: its worker died repeatedly, or input or output could not be sent.
-    return TaskError(f"{type(error).__name__}: {error}", False, "")
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and what caused it, the root last."""
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__
-
-
-def _shorten(items: Sequence[str], shown: int) -> str:
-    more = f"; and {len(items) - shown} more" if len(items) > shown else ""
-    return "; ".join(items[:shown]) + more
+    raise_failures(outcomes.failures, unit, settings, asked=len(tasks))
+    return list(outcomes.results)

@@ -97,11 +97,16 @@ class InferenceSettings(Settings):
     """Relative accuracy of the crossing of CLs."""
     maximum_root_iterations: int = Field(default=40, ge=1)
     """Evaluations after which no crossing has been found."""
-    global_toys: int = Field(default=500, ge=0)
-    """Background-only toys of the whole mass spectrum for the scan's global p-value; 0 leaves them out."""
     minimiser: MinimiserSettings = MinimiserSettings()
     """Likelihood fits."""
     quasi_monte_carlo: QuasiMonteCarloSettings = QuasiMonteCarloSettings()
     """Bayesian limit, precise method."""
     bayesian: BayesianSettings = BayesianSettings()
     """Prior of the cross-section; Bayesian limits by other methods, and expected ones."""
+
+
+class LookElsewhereSettings(Settings):
+    """The scan's global p-value."""
+
+    n_toys: int = Field(default=500, ge=0)
+    """Background-only toys of the whole mass spectrum, which all mass points share; 0 leaves them out."""

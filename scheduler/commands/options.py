@@ -6,6 +6,7 @@ Command modules import what they run when they run it, so that help and errors c
 from __future__ import annotations
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,14 @@ from scheduler.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from scheduler.configuration import AnalysisConfig
+
+
+class OnBadFile(StrEnum):
+    """What becomes of a run with a file that cannot be used."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
 
 OutOption = Annotated[Path, typer.Option("--out", help="Run folder.")]
 ConfigOption = Annotated[
@@ -29,6 +38,13 @@ UnblindOption = Annotated[
         "--unblind",
         metavar="REASON",
         help="Read signal-region data from now on; the reason, who and when are recorded in the run folder.",
+    ),
+]
+OnBadFileOption = Annotated[
+    OnBadFile | None,
+    typer.Option(
+        "--on-bad-file",
+        help="Fail at files that cannot be used, or skip them and list what that costs; as configured by default.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
@@ -49,6 +65,14 @@ def configuration_for(config: str | None, run: RunFolder) -> AnalysisConfig:
     if not run.configuration.is_file():
         raise UsageError(f"{run.path} has no config.yml yet: say which configuration with --config, e.g. demo.")
     return load_configuration(str(run.configuration))
+
+
+def with_bad_files(analysis: AnalysisConfig, on_bad_file: OnBadFile | None) -> AnalysisConfig:
+    """Return a configuration that does with bad files what the command line says, if it says something."""
+    if on_bad_file is None:
+        return analysis
+    inputs = analysis.inputs.model_copy(update={"skip_bad_files": on_bad_file is OnBadFile.SKIP})
+    return analysis.model_copy(update={"inputs": inputs})
 
 
 def run_folder(out: Path) -> RunFolder:

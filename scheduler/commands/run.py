@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.commands.options import ConfigOption, JsonOption, OutOption, SiteOption, UnblindOption
+from scheduler.commands.options import ConfigOption, JsonOption, OnBadFileOption, OutOption, SiteOption, UnblindOption
 from scheduler.commands.steps import run_steps
 
 
@@ -11,7 +11,16 @@ def run(
     config: ConfigOption = None,
     site: SiteOption = "local",
     unblind: UnblindOption = None,
+    on_bad_file: OnBadFileOption = None,
     json_output: JsonOption = False,
 ) -> None:
     """Run every step that is not up to date, from events to the report."""
-    run_steps(None, out=out, config=config, site=site, unblind=unblind, json_output=json_output)
+    run_steps(
+        None,
+        out=out,
+        config=config,
+        site=site,
+        unblind=unblind,
+        on_bad_file=on_bad_file,
+        json_output=json_output,
+    )

@@ -12,14 +12,17 @@ import typer
 from scheduler.commands.options import (
     ConfigOption,
     JsonOption,
+    OnBadFile,
+    OnBadFileOption,
     OutOption,
     SiteOption,
     UnblindOption,
     configuration_for,
     run_folder,
+    with_bad_files,
 )
 from scheduler.progress import Terminal
-from scheduler.steps.chain import CHAIN, HISTOGRAM
+from scheduler.steps.chain import CHAIN, HISTOGRAM, PROCESS
 
 
 def run_steps(
@@ -30,6 +33,7 @@ def run_steps(
     site: str,
     json_output: bool,
     unblind: str | None = None,
+    on_bad_file: OnBadFile | None = None,
 ) -> None:
     """Bring steps up to date and say what was done.
 
@@ -37,14 +41,14 @@ def run_steps(
     ----------
     wanted
         Names of steps, None for the whole chain.
-    out, config, site, json_output, unblind
+    out, config, site, json_output, unblind, on_bad_file
         As the options of the same names say.
     """
     from scheduler.steps.runner import bring_up_to_date, check_ready
     from scheduler.unblinding import check_reason, record_unblinding
 
     run = run_folder(out)
-    analysis = configuration_for(config, run)
+    analysis = with_bad_files(configuration_for(config, run), on_bad_file)
     terminal = Terminal(settings=analysis.progress)
     if unblind is not None:
         check_reason(unblind)
@@ -63,7 +67,9 @@ def run_steps(
 def add_to(app: typer.Typer) -> None:
     """Add a command for every step."""
     for step in CHAIN:
-        if step is HISTOGRAM:
+        if step is PROCESS:
+            app.command(name=step.name, help=step.summary)(_process)
+        elif step is HISTOGRAM:
             app.command(name=step.name, help=step.summary)(_histogram)
         else:
             app.command(name=step.name, help=step.summary)(_step_command(step.name))
@@ -76,6 +82,16 @@ def _step_command(name: str) -> Callable[..., None]:
         run_steps([name], out=out, config=config, site=site, json_output=json_output)
 
     return command
+
+
+def _process(
+    out: OutOption,
+    config: ConfigOption = None,
+    site: SiteOption = "local",
+    on_bad_file: OnBadFileOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    run_steps([PROCESS.name], out=out, config=config, site=site, on_bad_file=on_bad_file, json_output=json_output)
 
 
 def _histogram(

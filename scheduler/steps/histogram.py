@@ -76,6 +76,7 @@ def execute(context: StepContext) -> None:
         terminal=context.terminal,
         chunks=config.chunks,
         tasks=config.tasks,
+        store=context.results,
         file_format="parquet",
     )
     for search in Search:

@@ -12,7 +12,7 @@ from scheduler.report.metrics import run_metrics
 from scheduler.report.page import PageFacts, Section, write_page
 from scheduler.report.sections import ReportWriter, SectionName
 from scheduler.run_folder import RunFolder
-from scheduler.tasks import map_tasks, share
+from scheduler.tasks import map_tasks
 
 if TYPE_CHECKING:
     from scheduler.steps.step import StepContext
@@ -40,17 +40,16 @@ def execute(context: StepContext) -> None:
     for folder in (figures, tables, output.hepdata):
         folder.mkdir(parents=True, exist_ok=True)
     writer = ReportWriter(contents, config, context.run, published, figures, tables)
-    client = context.client()
-    shared = share(client, writer)
     sections = map_tasks(
-        client,
+        context.client(),
         _write_section,
-        [(name, shared) for name in SectionName],
-        describe=lambda task: str(task[0]),
+        list(SectionName),
+        describe=str,
         label="report",
         unit="sections",
         settings=config.tasks,
         terminal=context.terminal,
+        shared=writer,
     )
     facts = _facts(contents, context.run)
     write_page(output.report / "index.html", facts, sections, config.report.formats)

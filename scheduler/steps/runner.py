@@ -15,6 +15,7 @@ from models.errors import UsageError
 from scheduler.clusters import check_site, connect
 from scheduler.configuration import AnalysisConfig, dump_configuration
 from scheduler.provenance import environment, now, user, write_json
+from scheduler.result_store import store_of
 from scheduler.run_folder import RunFolder
 from scheduler.steps.chain import steps_of
 from scheduler.steps.step import Step, StepContext, StepRecord, execute, fingerprint, is_done, read_record
@@ -70,7 +71,7 @@ def bring_up_to_date(
         def client() -> Client:
             return stack.enter_context(connect(site, config.cluster, terminal))
 
-        context = StepContext(config, run, run, client, terminal)
+        context = StepContext(config, run, run, client, terminal, store_of(config.results, run.results))
         fingerprints: dict[str, str] = {}
         for step in steps_of(config):
             fingerprints[step.name] = fingerprint(step, config, run, fingerprints)

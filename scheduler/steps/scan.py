@@ -15,6 +15,7 @@ from models.search import Channel, Search
 from processors.histograms import load_histograms
 from processors.signal_files import load_signal_models
 from processors.template_builder import SearchTemplates, unpack_search
+from scheduler.failures import TaskFailure, raise_failures
 from scheduler.global_toys import global_p_value_from_toys
 from scheduler.limits_table import (
     LargestExcess,
@@ -28,7 +29,7 @@ from scheduler.limits_table import (
 from scheduler.run_folder import RunFolder
 from scheduler.scan import PointOutcome, ScanInputs, scan_mass_point
 from scheduler.steps.step import PartialResultError
-from scheduler.tasks import TaskFailure, raise_failures, run_tasks, share
+from scheduler.tasks import run_tasks
 
 if TYPE_CHECKING:
     from scheduler.steps.step import StepContext
@@ -64,9 +65,11 @@ def execute(context: StepContext) -> None:
     )
     failures += _write_global_significance(context, rows, points, inputs)
     failures += [
-        TaskFailure(_label(outcome.row), outcome.row.status, "") for outcome in outcomes if not outcome.is_complete
+        TaskFailure(task=_label(outcome.row), reason=outcome.row.status)
+        for outcome in outcomes
+        if not outcome.is_complete
     ]
-    raise_failures(failures, f"of {len(points)} mass points", config.tasks, error_type=PartialResultError)
+    raise_failures(failures, f"of {len(points)} mass points", config.tasks, PartialResultError, asked=len(points))
 
 
 def _load(search: Search, run: RunFolder) -> SearchTemplates:
@@ -77,20 +80,18 @@ def _load(search: Search, run: RunFolder) -> SearchTemplates:
 def _map_points(
     context: StepContext, points: Sequence[MassPoint], inputs: ScanInputs
 ) -> tuple[list[PointOutcome], list[TaskFailure]]:
-    client = context.client()
-    shared = share(client, inputs)
     with context.terminal.progress("scan", len(points), "mass points") as advance:
         outcomes = run_tasks(
-            client,
+            context.client(),
             _scan,
-            [(point, shared) for point in points],
-            describe=lambda task: task[0].label,
+            points,
+            describe=lambda point: point.label,
             size=lambda _: 1.0,
             settings=context.config.tasks,
             advance=advance,
+            shared=inputs,
         )
-    done = client.gather([future for future in outcomes.futures if future is not None])
-    return list(done), list(outcomes.failures)
+    return [outcome for outcome in outcomes.results if outcome is not None], list(outcomes.failures)
 
 
 def _scan(task: tuple[MassPoint, ScanInputs]) -> PointOutcome:
@@ -124,11 +125,12 @@ def _write_global_significance(
     result = global_significance(np.split(significance, ends))
     toys: GlobalPValue | None = None
     failures: list[TaskFailure] = []
-    if context.config.inference.global_toys > 0:
+    n_toys = context.config.look_elsewhere.n_toys
+    if n_toys > 0:
         fitted = {(row.channel, row.m_phi_gev) for row in ordered}
         scanned = [point for point in points if (str(point.search.channel), point.m_phi_gev) in fitted]
         toys, failures = global_p_value_from_toys(
-            context.client(), context.terminal, scanned, inputs, result.z_local, context.config.tasks
+            context.client(), context.terminal, scanned, inputs, n_toys, result.z_local, context.config.tasks
         )
     numbers = result._asdict()
     strongest = ordered[numbers.pop("strongest")]

@@ -14,15 +14,15 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pydantic import Field, JsonValue, ValidationError
 
-from models.errors import IncompleteRunError
 from models.settings import Settings
 from scheduler.code_identity import code_digest, library_versions
+from scheduler.failures import IncompleteTasksError, write_failures
 from scheduler.provenance import code_revision, now, write_json
 from scheduler.run_folder import RunFolder
 from scheduler.unsealing import sealed_digests
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from scheduler.configuration import AnalysisConfig
     from scheduler.progress import Terminal
+    from scheduler.result_store import ResultStore
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class StepContext:
     client: Callable[[], Client]
     """Dask client; workers start when it is first asked for."""
     terminal: Terminal
+    results: ResultStore
+    """Results of chunks and mass points that this run or another one has computed."""
 
 
 class StepModule(Protocol):
@@ -80,7 +83,7 @@ class Step:
         implementation.execute(context)
 
 
-class PartialResultError(IncompleteRunError):
+class PartialResultError(IncompleteTasksError):
     """A step wrote all it could and some of what was asked for is missing: its outputs stay, but it is not done."""
 
 
@@ -161,6 +164,7 @@ def execute(step: Step, context: StepContext, step_fingerprint: str) -> StepReco
         If the step could not do all of it; what it wrote is in the run folder.
     """
     run = context.run
+    run.failures(step.name).unlink(missing_ok=True)
     output = RunFolder(run.unfinished / f"{step.name}-{step_fingerprint[:16]}")
     for stale in run.unfinished.glob(f"{step.name}-*"):
         if stale != output.path:
@@ -169,9 +173,13 @@ def execute(step: Step, context: StepContext, step_fingerprint: str) -> StepReco
     started, start = now(), time.monotonic()
     incomplete: PartialResultError | None = None
     try:
-        step.execute(StepContext(context.config, run, output, context.client, context.terminal))
+        step.execute(replace(context, output=output))
     except PartialResultError as error:
         incomplete = error
+        write_failures(run.failures(step.name), error.report)
+    except IncompleteTasksError as error:
+        write_failures(run.failures(step.name), error.report)
+        raise
     _record_path(step, run).unlink(missing_ok=True)
     for name in step.outputs:
         _replace(output.path / name, run.path / name)

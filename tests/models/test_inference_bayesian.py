@@ -15,6 +15,8 @@ from models.inference.results import Status
 from models.inference.workspace import build_workspace
 
 METHODS = (LimitMethod.MH, LimitMethod.TOYMC, LimitMethod.QMC)
+INTERPOLATION = 2e-4
+"""Relative accuracy of the integration in the cross-section."""
 SETTINGS = InferenceSettings(methods=METHODS, impacts=False)
 PRECISE = SETTINGS.model_copy(
     update={
@@ -74,7 +76,7 @@ def test_poisson_constrained_background_against_quadrature():
     exact = integrated_limit(6, 4.0, gamma(5.0, scale=0.25).pdf, 0.0, 10.0)
     for limit in all_limits(workspace, PRECISE):
         assert limit.status is Status.OK
-        assert limit.limit_fb == pytest.approx(exact, abs=4 * limit.relative_error * exact)
+        assert limit.limit_fb == pytest.approx(exact, abs=(4 * limit.relative_error + INTERPOLATION) * exact)
         assert limit.relative_error < 0.005
 
 
@@ -83,7 +85,7 @@ def test_normally_constrained_background_against_quadrature():
     workspace = one_bin(2.0, 3.0, [{"name": "statistics", "type": "staterror", "data": [2.1]}])
     exact = integrated_limit(2, 3.0, lambda f: np.exp(-0.5 * ((f - 1) / 0.7) ** 2), 0.0, 6.0)
     for limit in all_limits(workspace, PRECISE):
-        assert limit.limit_fb == pytest.approx(exact, abs=4 * limit.relative_error * exact)
+        assert limit.limit_fb == pytest.approx(exact, abs=(4 * limit.relative_error + INTERPOLATION) * exact)
 
 
 @pytest.mark.parametrize(("seed", "scale", "injected_fb"), [(1, 1.0, 0.0), (2, 0.05, 0.0), (3, 5.0, 8.0)])
@@ -157,7 +159,7 @@ def test_unconstrained_nuisance_has_no_prior_to_average_over():
     # The control region measures the factor: gamma prior of shape 41 and mean near one.
     exact = integrated_limit(6, 4.0, gamma(41.0, scale=1 / 40.0).pdf, 0.0, 10.0)
     for limit in (chain, precise):
-        assert limit.limit_fb == pytest.approx(exact, abs=4 * limit.relative_error * exact)
+        assert limit.limit_fb == pytest.approx(exact, abs=(4 * limit.relative_error + INTERPOLATION) * exact)
 
 
 def test_diagnostics_see_correlation_and_disagreement():

@@ -20,6 +20,7 @@ from scheduler.chunks import ChunkSettings
 from scheduler.clusters import ClusterSettings, connect
 from scheduler.coffea_run import ProcessedFileset, run_processor
 from scheduler.progress import Terminal
+from scheduler.result_store import ResultStore
 from scheduler.tasks import TaskSettings
 
 N_EVENTS = 200
@@ -64,7 +65,9 @@ def fileset(tmp_path: Path) -> dict[str, dict[str, object]]:
     }
 
 
-def run(client: Client, fileset: dict[str, dict[str, object]], processor: ProcessorABC) -> ProcessedFileset:
+def run(
+    client: Client, fileset: dict[str, dict[str, object]], processor: ProcessorABC, store: Path | None = None
+) -> ProcessedFileset:
     return run_processor(
         client,
         fileset,
@@ -75,6 +78,7 @@ def run(client: Client, fileset: dict[str, dict[str, object]], processor: Proces
         terminal=Terminal(),
         chunks=ChunkSettings(entries=30, merge_group=3),
         tasks=TaskSettings(),
+        store=ResultStore(str(store or Path(next(iter(fileset["a"]["files"]))).parent / "results")),
     )
 
 

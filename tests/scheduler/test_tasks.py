@@ -9,10 +9,13 @@ import pytest
 from distributed import Client
 
 from models.errors import BadInputError, IncompleteRunError
-from scheduler.tasks import TaskOutcomes, TaskSettings, raise_failures, run_tasks, share
+from scheduler.failures import FailureKind, raise_failures
+from scheduler.tasks import TaskOutcomes, TaskSettings, run_tasks
 
 
-def run(client: Client, function, tasks, settings: TaskSettings | None = None) -> tuple[TaskOutcomes, float]:
+def run(
+    client: Client, function, tasks, settings: TaskSettings | None = None, shared: object = None
+) -> tuple[TaskOutcomes, float]:
     done = []
     outcomes = run_tasks(
         client,
@@ -22,6 +25,7 @@ def run(client: Client, function, tasks, settings: TaskSettings | None = None) -
         size=lambda _: 1.0,
         settings=settings or TaskSettings(),
         advance=done.append,
+        shared=shared,
     )
     return outcomes, sum(done)
 
@@ -33,7 +37,7 @@ def slow_square(n: int) -> int:
 
 def test_results_keep_the_order_of_tasks(dask_client: Client) -> None:
     outcomes, progress = run(dask_client, slow_square, range(20))
-    assert [future.result() for future in outcomes.futures] == [n * n for n in range(20)]
+    assert list(outcomes.results) == [n * n for n in range(20)]
     assert progress == 20
 
 
@@ -49,7 +53,7 @@ def test_a_transient_error_is_tried_again(dask_client: Client, tmp_path: Path) -
         return n
 
     outcomes, progress = run(dask_client, fails_twice, [1, 2])
-    assert [future.result() for future in outcomes.futures] == [1, 2]
+    assert list(outcomes.results) == [1, 2]
     assert not outcomes.failures
     assert progress == 2
 
@@ -61,17 +65,17 @@ def test_every_failure_is_named_and_the_rest_is_done(dask_client: Client) -> Non
         return n
 
     outcomes, progress = run(dask_client, odd_fails, range(4))
-    assert [None if future is None else future.result() for future in outcomes.futures] == [0, None, 2, None]
+    assert list(outcomes.results) == [0, None, 2, None]
     assert progress == 4
     with pytest.raises(IncompleteRunError, match=r"2 things failed: task 1: file 1 is broken\.; task 3") as info:
-        raise_failures(outcomes.failures, "things", TaskSettings())
+        raise_failures(outcomes.failures, "things", TaskSettings(), asked=4)
     assert "odd_fails" in info.value.__notes__[0]
 
 
 def test_a_long_list_of_failures_is_cut(dask_client: Client) -> None:
     outcomes, _ = run(dask_client, lambda n: 1 / 0, range(7))
     with pytest.raises(IncompleteRunError, match=r"7 things failed: .*ZeroDivisionError.*; and 2 more"):
-        raise_failures(outcomes.failures, "things", TaskSettings(failures_shown=5))
+        raise_failures(outcomes.failures, "things", TaskSettings(failures_shown=5), asked=7)
 
 
 def test_a_stall_ends_the_run(dask_client: Client) -> None:
@@ -90,7 +94,10 @@ def test_a_task_that_kills_its_workers_is_named(terminal) -> None:
     with connect("local", ClusterSettings(workers=2), terminal) as client:
         outcomes, _ = run(client, kill, range(3))
     assert [failure.task for failure in outcomes.failures] == ["task 1"]
-    assert "KilledWorker" in outcomes.failures[0].reason
+    assert "KilledWorker" not in outcomes.failures[0].reason
+    assert "it ends the worker that runs it: worker tcp://" in outcomes.failures[0].reason
+    assert "was killed by SIGKILL" in outcomes.failures[0].reason
+    assert outcomes.failures[0].kind is FailureKind.WORKER_DIED
 
 
 def double_first(task: tuple[int, bytes]) -> tuple[int, int]:
@@ -99,6 +106,5 @@ def double_first(task: tuple[int, bytes]) -> tuple[int, int]:
 
 def test_a_shared_value_reaches_every_task(dask_client: Client) -> None:
     size = 20_000_000
-    shared = share(dask_client, bytes(size))
-    outcomes, _ = run(dask_client, double_first, [(n, shared) for n in range(3)])
-    assert [future.result() for future in outcomes.futures] == [(0, size), (2, size), (4, size)]
+    outcomes, _ = run(dask_client, double_first, range(3), shared=bytes(size))
+    assert list(outcomes.results) == [(0, size), (2, size), (4, size)]
