@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Hashable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
-from pydantic import JsonValue, NonNegativeInt, PositiveFloat, ValidationError, model_validator
+from pydantic import NonNegativeInt, PositiveFloat, TypeAdapter, model_validator
 
 from models.classifier.configuration import ClassifierSettings
 from models.errors import ConfigurationError
@@ -27,11 +25,10 @@ from scheduler.clusters import ClusterSettings
 from scheduler.progress import ProgressSettings
 from scheduler.report.settings import ReportSettings
 from scheduler.result_store import ResultStoreSettings
+from scheduler.settings_file import key_paths, parse_mapping, read_text, validate
 from scheduler.tasks import TaskSettings
 from simulation.configuration import SimulationConfig
 
-_SIMILAR: Final = 0.6
-"""Least similarity (difflib ratio) of an unknown key and the one that is suggested for it."""
 _PROFILES: Final = resources.files("scheduler").joinpath("profiles")
 
 
@@ -108,14 +105,12 @@ def load_configuration(source: str) -> AnalysisConfig:
         text = _PROFILES.joinpath(f"{source}.yml").read_text(encoding="utf-8")
     else:
         try:
-            text = Path(source).read_text(encoding="utf-8")
+            text = read_text(Path(source))
         except OSError as error:
             choices = " or ".join(("a YAML file", *profile_names()))
             raise ConfigurationError(
                 f"Configuration '{source}' cannot be read ({error.strerror}): give {choices}."
             ) from error
-        except UnicodeDecodeError as error:
-            raise ConfigurationError(f"{source}: not text in UTF-8 (byte {error.start}).") from error
     return parse_configuration(text, source)
 
 
@@ -140,18 +135,12 @@ def parse_configuration(text: str, source: str) -> AnalysisConfig:
     Traceback (most recent call last):
     models.errors.ConfigurationError: my.yml: unknown key 'chunks.entry', did you mean 'chunks.entries'?
     """
-    try:
-        content = yaml.load(text, Loader=_StrictLoader)
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{source}: not valid YAML: {' '.join(str(error).split())}.") from error
-    if content is None:
-        content = {}
-    if not isinstance(content, Mapping):
-        raise ConfigurationError(f"{source}: expected keys with values, found {type(content).__name__}.")
-    try:
-        return AnalysisConfig.model_validate(content)
-    except ValidationError as error:
-        raise ConfigurationError(f"{source}: {'; '.join(_sentences(error))}") from error
+    return validate(
+        parse_mapping(text, source),
+        source,
+        TypeAdapter(AnalysisConfig),
+        known=lambda: key_paths(AnalysisConfig().model_dump(mode="json")),
+    )
 
 
 def dump_configuration(config: AnalysisConfig) -> str:
@@ -161,49 +150,3 @@ def dump_configuration(config: AnalysisConfig) -> str:
     7
     """
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML loader that refuses a key given twice, of which plain YAML silently keeps the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        mapping = super().construct_mapping(node, deep=deep)
-        if len(mapping) != len(node.value):
-            keys = [key.value for key, _ in node.value]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise yaml.constructor.ConstructorError(None, None, f"key '{twice}' is given twice", node.start_mark)
-        return mapping
-
-
-def _sentences(error: ValidationError) -> Iterator[str]:
-    for problem in error.errors(include_url=False):
-        path = ".".join(str(part) for part in problem["loc"] if part != "[key]")
-        if problem["type"] == "extra_forbidden":
-            suggestion = _closest_key(path)
-            yield f"unknown key '{path}'" + (f", did you mean '{suggestion}'?" if suggestion else ".")
-        else:
-            message = problem["msg"].removeprefix("Value error, ")
-            shown = problem["input"]
-            given = f", given {shown!r}" if isinstance(shown, str | int | float | bool | None) else ""
-            yield f"'{path}': {message[:1].lower()}{message[1:]}{given}."
-
-
-def _closest_key(path: str) -> str | None:
-    """Return the key path that an unknown one was probably meant to be."""
-    known = list(_key_paths(AnalysisConfig().model_dump(mode="json")))
-    parent, _, key = path.rpartition(".")
-    siblings = {
-        known_path.rpartition(".")[2]: known_path for known_path in known if known_path.rpartition(".")[0] == parent
-    }
-    for candidates in (siblings, {known_path.rpartition(".")[2]: known_path for known_path in known}):
-        found = difflib.get_close_matches(key, candidates, n=1, cutoff=_SIMILAR)
-        if found:
-            return candidates[found[0]]
-    return None
-
-
-def _key_paths(content: Mapping[str, JsonValue], prefix: str = "") -> Iterator[str]:
-    for key, value in content.items():
-        yield prefix + key
-        if isinstance(value, Mapping):
-            yield from _key_paths(value, f"{prefix}{key}.")

@@ -169,6 +169,11 @@ class RunFolder:
         return self.path / ".results"
 
     @property
+    def logs(self) -> Path:
+        """What workers wrote to their standard output and error."""
+        return self.path / "logs"
+
+    @property
     def unfinished(self) -> Path:
         """Where running steps write; nothing below it counts as done."""
         return self.path / ".unfinished"
