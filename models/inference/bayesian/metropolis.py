@@ -235,8 +235,6 @@ class _Sampler:
         if n_fitted == 0:
             return
         draws = self.visited[:, self.visited.shape[1] // 2 :].reshape(-1, n_fitted)
-        if n_fitted == 0:
-            return
         trust = len(draws) / (len(draws) + self.settings.adaptation_draws * n_fitted)
         shift = trust * draws.mean(axis=0)
         spread = np.cov(draws, rowvar=False).reshape(n_fitted, n_fitted)
@@ -291,7 +289,7 @@ class _Sampler:
         problem = self.posterior.problem
         n_chains, n_steps, n_fitted = self.visited.shape
         points = np.empty((n_chains * n_steps, problem.model.initial.size))
-        points_of(problem, self.proposal, self.visited.reshape(-1, n_fitted), points)
+        points_of(problem, self.proposal, self.visited.reshape(n_chains * n_steps, n_fitted), points)
         densities = self.densities.reshape(n_chains * n_steps, -1)
         points[:, problem.model.poi] = draw_xsec(densities, problem.grid, self.rng)
         return Chains(problem.grid, self.densities, points.reshape(n_chains, n_steps, -1))
