@@ -18,6 +18,8 @@ HERMITE_NODES, HERMITE_WEIGHTS = np.polynomial.hermite.hermgauss(8)
 LEGENDRE_NODES, LEGENDRE_WEIGHTS = np.polynomial.legendre.leggauss(18)
 NO_TAIL: Final = 6.0
 """Standard deviations beyond which a tail of a normal distribution is nothing."""
+FAR_APART: Final = 8.0
+"""Standard deviations between two bounds that make one of the tails negligible."""
 REACH: Final = 5.5
 """Standard deviations around the mode that an integration covers."""
 LARGEST_SKEWNESS: Final = 0.3
@@ -66,7 +68,9 @@ def log_normal_average(count: float, a: float, c: float, low: float, high: float
         if near < -NO_TAIL and far > NO_TAIL:
             return 0.5 * c * c - a
         tail = log_normal_tail(near)
-        beyond = log_normal_tail(far) - tail if far < 1e8 else -np.inf
+        if far - near > FAR_APART and far > NO_TAIL:
+            return 0.5 * c * c - a + tail
+        beyond = log_normal_tail(far) - tail
         return 0.5 * c * c - a + tail + (math.log1p(-math.exp(beyond)) if beyond > -37.0 else 0.0)
     half = 0.5 * (a - c * c)
     root = math.sqrt(half * half + count * c * c)

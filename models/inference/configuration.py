@@ -41,16 +41,20 @@ class QuasiMonteCarloSettings(Settings):
 
     log2_pilot_draws: int = Field(default=8, ge=4)
     """log₂ of the draws that adapt the proposal."""
-    log2_draws: int = Field(default=7, ge=4)
-    """log₂ of the draws of each scrambling."""
-    n_scramblings: int = Field(default=8, ge=4)
-    """Independent scramblings; their spread is the error."""
+    n_shifts: int = Field(default=16, ge=8)
+    """Independent shifts of the sequence; their spread is the error."""
+    log2_first_draws: int = Field(default=5, ge=3)
+    """log₂ of the draws of each shift at first."""
+    log2_maximum_draws: int = Field(default=8, ge=3)
+    """log₂ of the draws of each shift, doubled until the error is small enough, at which the integration ends."""
+    relative_error_target: float = Field(default=0.0015, gt=0)
+    """Error, relative to the limit, at which the integration ends."""
     tempering: float = Field(default=1.2, ge=1)
     """The proposal takes the counts to know this factor less than they do: wider tails where they constrain."""
     covariance_weight: float = Field(default=8.0, gt=0)
     """Draws, for each parameter, that the first covariance counts as when it is adapted."""
-    n_nodes: int = Field(default=33, ge=17)
-    """Nodes of Simpson's rule over the prior range; odd."""
+    n_evaluations: int = Field(default=16, ge=8)
+    """Cross-sections at which the likelihood of a draw is evaluated; its logarithm is a smooth function in between."""
     relative_error_accepted: float = Field(default=0.02, gt=0)
     """Largest error, relative to the limit, with which the limit is still given."""
 

@@ -82,7 +82,7 @@ def _with_bayesian_limits(
     *,
     blinded: bool,
 ) -> MassPointResult:
-    chains, toys, scramblings, band = (np.random.default_rng(s) for s in _sequence(seed).spawn(4))
+    chains, toys, shifts, band = (np.random.default_rng(s) for s in _sequence(seed).spawn(4))
     level, bayesian, methods = settings.confidence_level, settings.bayesian, settings.methods
     if LimitMethod.EXPECTED_BAYESIAN in methods and fits.null.converged[0]:
         expected = expected_band(likelihood, fits.null.points[0], level, bayesian, band)
@@ -108,10 +108,7 @@ def _with_bayesian_limits(
     if LimitMethod.TOYMC in asked:
         result = replace(result, prior_averaging=prior_averaged_limit(posterior, level, bayesian.prior_averaging, toys))
     if LimitMethod.QMC in asked:
-        precise = settings.quasi_monte_carlo
-        coarse = bayesian.posterior.model_copy(update={"n_nodes": precise.n_nodes})
-        posterior = Posterior.around(likelihood, point, coarse, tempering)
-        limit = quasi_monte_carlo_limit(posterior, point, level, precise, scramblings)
+        limit = quasi_monte_carlo_limit(posterior, point, level, settings.quasi_monte_carlo, shifts)
         result = replace(result, quasi_monte_carlo=limit)
     return result
 

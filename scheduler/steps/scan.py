@@ -51,6 +51,7 @@ def execute(context: StepContext) -> None:
         inference=config.inference,
         seed=config.seed,
         output=context.output,
+        store=context.results,
     )
     outcomes, failures = _map_points(context, points, inputs)
     rows = [outcome.row for outcome in outcomes]
