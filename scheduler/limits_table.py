@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import BadInputError
+from models.inference.toy_significances import GlobalPValue
 from models.settings import Settings
 
 
@@ -28,6 +29,7 @@ class LimitRow(Settings):
     xsec_ul_mh_fb: float | None
     """Bayesian 90 % limit by Metropolis–Hastings, flat prior in the cross-section."""
     xsec_ul_qmc_fb: float | None
+    """The same by quasi-Monte Carlo integration: the precise one."""
     xsec_ul_toymc_fb: float | None
     xsec_ul_cls_fb: float | None
     xsec_exp_m2_fb: float | None
@@ -36,7 +38,8 @@ class LimitRow(Settings):
     xsec_exp_p1_fb: float | None
     xsec_exp_p2_fb: float | None
     xi_ul: float | None
-    """Limit on the coupling, from the Bayesian cross-section limit, in the convention of `scan.xi_convention`."""
+    """Limit on the coupling, from the precise Bayesian cross-section limit (`xsec_ul_qmc_fb`), in the convention of
+    `scan.xi_convention`."""
     xi_exp_m2: float | None
     xi_exp_m1: float | None
     xi_exp_0: float | None
@@ -61,7 +64,8 @@ class LifetimeLimit(Settings):
     m_phi_gev: float
     ctau_mm: float
     """Proper decay length, zero for prompt."""
-    xsec_ul_mh_fb: float | None
+    xsec_ul_qmc_fb: float | None
+    """Bayesian limit by quasi-Monte Carlo integration."""
     xsec_exp_m2_fb: float | None
     xsec_exp_m1_fb: float | None
     xsec_exp_0_fb: float | None
@@ -114,10 +118,13 @@ class LargestExcess(Settings):
     z_local: float
     p_local: float
     p_global: float
+    """Upper bound from the number of up-crossings and of mass points."""
     z_global: float | None
     n_points: int
     n_upcrossings: int
     reference_level: float
+    toys: GlobalPValue | None = None
+    """The probability from toys of the whole spectrum; None if none were asked for or their fits failed."""
 
 
 COLUMNS = tuple(LimitRow.model_fields)

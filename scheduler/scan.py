@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from models.coupling import (
     needs_lifetime,
     xi_limit,
 )
-from models.inference.configuration import InferenceSettings, SystematicsSettings
+from models.inference.configuration import InferenceSettings, LimitMethod, SystematicsSettings
 from models.inference.engine import infer_mass_point
 from models.inference.results import MassPointResult
 from models.inference.workspace import build_workspace, limited_variations
@@ -32,14 +32,20 @@ from processors.scoring import NOMINAL
 from processors.signal_samples import PROMPT_CTAU_MM
 from processors.template_builder import SearchTemplates, build_templates
 from processors.template_settings import TemplateSettings
+from scheduler.code_identity import computation_identity
 from scheduler.limits_table import CouplingRow, LifetimeLimit, LimitedTemplate, LimitRow
+from scheduler.result_store import ResultStore, result_key
 from scheduler.run_folder import RunFolder
 
 XI_COLUMNS = {
-    "xsec_ul_mh_fb": "xi_ul",
+    # The precise integration: chains agree with it within their errors, which are several times larger.
+    "xsec_ul_qmc_fb": "xi_ul",
     **{f"xsec_exp_{level}_fb": f"xi_exp_{level}" for level in ("m2", "m1", "0", "p1", "p2")},
 }
 """Column of a cross-section limit → column of the limit on ξ that follows from it."""
+FLIGHT_METHODS: Final = (LimitMethod.CLS, LimitMethod.QMC)
+"""Limits set where φ flies: those that limits on ξ are made of."""
+_ENGINE: Final = "models.inference.engine"
 _SEED_UNIT_GEV = 1e-6
 """Masses and decay lengths enter random seeds as whole numbers of this and of its value in mm."""
 
@@ -57,6 +63,8 @@ class ScanInputs:
     seed: int
     output: RunFolder
     """Where workspaces are written."""
+    store: ResultStore
+    """Where results of workspaces are kept, and found again by what they follow from."""
 
 
 class PointOutcome(NamedTuple):
@@ -214,11 +222,30 @@ def _coupling_status(couplings: Mapping[str, CouplingLimit | None]) -> str | Non
 
 
 def _infer(point: MassPoint, ctau_mm: float, templates: MassPointTemplates, inputs: ScanInputs) -> MassPointResult:
+    """Return the result of one workspace: the stored one, if there is one of the same workspace, settings and code."""
     workspace = build_workspace(templates, inputs.systematics)
-    path = inputs.output.workspace(point.search.channel, point.m_phi_gev, ctau_mm)
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(workspace, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    return infer_mass_point(workspace, inputs.inference, _seed(point, ctau_mm, inputs.seed))
+    text = json.dumps(workspace, allow_nan=False)
+    with atomic_path(inputs.output.workspace(point.search.channel, point.m_phi_gev, ctau_mm)) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+    settings = inputs.inference
+    if ctau_mm > PROMPT_CTAU_MM:
+        methods = tuple(method for method in settings.methods if method in FLIGHT_METHODS)
+        settings = settings.model_copy(update={"methods": methods, "impacts": False})
+    seed = _seed(point, ctau_mm, inputs.seed)
+    key = result_key(
+        what="inference",
+        engine=computation_identity(_ENGINE),
+        workspace=text,
+        settings=settings.model_dump(mode="json"),
+        seed=[inputs.seed, *seed.spawn_key],
+    )
+    stored = inputs.store.load(key)
+    if stored is not None and isinstance(stored.value, MassPointResult):
+        return stored.value
+    # The workspace is our own: pyhf's schema, which takes longer than the fits, has nothing to find in it.
+    result = infer_mass_point(workspace, settings, seed, validate=False)
+    inputs.store.save(key, result)
+    return result
 
 
 def _coupling(point: MassPoint, limits_fb: Mapping[float, float | None], name: ConventionName) -> CouplingLimit | None:

@@ -8,14 +8,14 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import log_ndtr, ndtr, ndtri
 
+from models.inference.compiled_model import Flags, Floats
 from models.inference.configuration import InferenceSettings
 from models.inference.crossings import find_crossings
 from models.inference.fits import ObservedFits, profile
 from models.inference.likelihood import Dataset, Likelihood
-from models.inference.minimisation import xsec_error
-from models.inference.rates import Flags, Floats
+from models.inference.minimisation import expected_xsec_error
 from models.inference.results import ClsLimits, Status
 
 BAND_SIGMAS: Final = (-2.0, -1.0, 0.0, 1.0, 2.0)
@@ -32,7 +32,7 @@ def log_cls_observed(q: Floats, q_asimov: Floats) -> Floats:
     # q̃ is a parabola in μ up to the Asimov value and a straight line beyond it (eq. 65).
     beyond = np.divide(q - q_asimov, 2.0 * root_asimov, out=np.zeros_like(q), where=root_asimov > 0)
     statistic = np.where(root <= root_asimov, root - root_asimov, beyond)
-    log_cls: Floats = norm.logsf(statistic + root_asimov) - norm.logsf(statistic)
+    log_cls: Floats = log_ndtr(-statistic - root_asimov) - log_ndtr(-statistic)
     return log_cls
 
 
@@ -42,7 +42,7 @@ def log_cls_expected(q_asimov: Floats, n_sigma: Floats) -> Floats:
     >>> np.exp(log_cls_expected(np.array([1.6448536**2]), np.array([0.0]))).round(6).item()
     0.1
     """
-    log_cls: Floats = norm.logsf(np.sqrt(q_asimov) - n_sigma) - norm.logcdf(n_sigma)
+    log_cls: Floats = log_ndtr(n_sigma - np.sqrt(q_asimov)) - log_ndtr(n_sigma)
     return log_cls
 
 
@@ -63,18 +63,18 @@ def cls_limits(likelihood: Likelihood, fits: ObservedFits, settings: InferenceSe
     if not fits.null.converged[0]:
         reason = Status.FIT_FAILED if np.isfinite(fits.null.nll[0]) else Status.BACKGROUND_EXCLUDED
         return ClsLimits(Status.BLINDED if blinded else reason, reason)
-    asimov = likelihood.asimov(fits.null.points)
-    sigma = float(xsec_error(likelihood, fits.null.points)[0])
+    asimov = likelihood.asimov(fits.null.points[0])
+    sigma = float(expected_xsec_error(likelihood.model, likelihood.control, fits.null.points[0]))
     curves = _Curves(likelihood, fits, asimov)
 
     log_alpha = np.log([1.0 - settings.confidence_level])
     band = np.array(BAND_SIGMAS)
-    needed_root = band + norm.isf((1.0 - settings.confidence_level) * norm.cdf(band))
+    needed_root = band - ndtri((1.0 - settings.confidence_level) * ndtr(band))
     guess = sigma * needed_root
     observed_too = not blinded and bool(fits.best.converged[0])
     if observed_too:
         best = max(fits.xsec_hat_fb(likelihood), 0.0)
-        guess = np.append(guess, best + sigma * norm.isf(1.0 - settings.confidence_level))
+        guess = np.append(guess, best - sigma * ndtri(1.0 - settings.confidence_level))
     threshold = _straightened(log_alpha)
     crossings = find_crossings(
         lambda xsec_fb, which: _straightened(curves.log_cls(xsec_fb, which)) - threshold,
@@ -119,7 +119,8 @@ class _Curves:
         self._xsec_hat = fits.xsec_hat_fb(likelihood)
         reference = fits.physical(likelihood)
         self._nll_reference = float(reference.nll[0])
-        self._nll_asimov = float(likelihood.nll(fits.null.points, asimov)[0])
+        # Asimov data are what their own parameters expect: the likelihood is that of the saturated model.
+        self._nll_asimov = 0.0
         self._observed_start = reference.points
 
     def log_cls(self, xsec_fb: Floats, which: NDArray[np.intp]) -> Floats:

@@ -1,7 +1,10 @@
 """Configuration of the statistical model and of the inference; defaults are the published choices unless said."""
 
+from enum import StrEnum
+
 from pydantic import Field
 
+from models.inference.bayesian.settings import BayesianSettings
 from models.settings import Settings
 
 
@@ -33,54 +36,27 @@ class SystematicsSettings(Settings):
     equal all background and data events together (at least one event)."""
 
 
-class MetropolisSettings(Settings):
-    """Metropolis–Hastings sampling of the posterior."""
+class QuasiMonteCarloSettings(Settings):
+    """Precise integration over the nuisance parameters."""
 
-    n_chains: int = Field(default=64, ge=16)
-    """Chains that advance together; one evaluation of the model serves all of them. Their spread gives the Monte
-    Carlo error, hence not few."""
-    burn_in_steps: int = Field(default=12, ge=1)
-    """Steps thrown away. The chains start from the distribution that they propose from, so few are needed."""
-    first_look_steps: int = Field(default=32, ge=8)
-    """Steps before the first look at the convergence."""
-    look_growth: float = Field(default=1.5, gt=1)
-    """Ratio of the steps at one look to those at the look before."""
-    maximum_steps: int = Field(default=1024, ge=8)
-    """Steps after which the sampling gives up and says so."""
-    tempering: float = Field(default=1.5, ge=1)
-    """Proposals take the counts to know this factor less than they do: wider tails where they constrain."""
-    step_sizes: tuple[float, ...] = (1.0, 0.5)
-    """Sizes of the proposal, used in turn: 1 is a fresh draw, less is a step around the present point."""
-    r_hat_below: float = Field(default=1.05, gt=1)
-    """Largest split R̂ that counts as converged."""
-    effective_size_above: float = Field(default=400.0, gt=0)
-    """Smallest effective sample size that counts as converged."""
-    relative_error_target: float = Field(default=0.01, gt=0)
-    """Monte Carlo error of the limit, relative to it, at which sampling ends."""
-    relative_error_accepted: float = Field(default=0.03, gt=0)
-    """Largest such error with which a limit is still given when the steps run out."""
-
-
-class PosteriorSettings(Settings):
-    """Prior range and numerical integration in the cross-section."""
-
-    n_nodes: int = Field(default=65, ge=17)
-    """Nodes of Simpson's rule between zero and the end of the prior range; odd."""
-    range_log_drop: float = Field(default=14.0, gt=5)
-    """The prior range ends where the profile likelihood has fallen by this from its maximum in ln L."""
-    tail_below: float = Field(default=1e-4, gt=0)
-    """Largest posterior probability allowed in the last tenth of the prior range."""
-    maximum_extensions: int = Field(default=4, ge=0)
-    """Times the prior range may be doubled before the limit is given up."""
-
-
-class PriorAveragingSettings(Settings):
-    """Numerical integration over the nuisance priors (toy Monte Carlo)."""
-
-    n_toys: int = Field(default=2048, ge=0)
-    """Draws from the priors; 0 leaves the method out."""
-    relative_error_accepted: float = Field(default=0.03, gt=0)
-    """Largest Monte Carlo error, relative to the limit, with which the result is still given."""
+    log2_pilot_draws: int = Field(default=8, ge=4)
+    """log₂ of the draws that adapt the proposal."""
+    n_shifts: int = Field(default=16, ge=8)
+    """Independent shifts of the sequence; their spread is the error."""
+    log2_first_draws: int = Field(default=5, ge=3)
+    """log₂ of the draws of each shift at first."""
+    log2_maximum_draws: int = Field(default=8, ge=3)
+    """log₂ of the draws of each shift, doubled until the error is small enough, at which the integration ends."""
+    relative_error_target: float = Field(default=0.0015, gt=0)
+    """Error, relative to the limit, at which the integration ends."""
+    tempering: float = Field(default=1.2, ge=1)
+    """The proposal takes the counts to know this factor less than they do: wider tails where they constrain."""
+    covariance_weight: float = Field(default=8.0, gt=0)
+    """Draws, for each parameter, that the first covariance counts as when it is adapted."""
+    n_evaluations: int = Field(default=16, ge=8)
+    """Cross-sections at which the likelihood of a draw is evaluated; its logarithm is a smooth function in between."""
+    relative_error_accepted: float = Field(default=0.02, gt=0)
+    """Largest error, relative to the limit, with which the limit is still given."""
 
 
 class MinimiserSettings(Settings):
@@ -90,30 +66,51 @@ class MinimiserSettings(Settings):
     """Estimated distance to the minimum of −ln L at which a fit has converged."""
     maximum_iterations: int = Field(default=2000, ge=1)
     """Iterations after which a fit has failed."""
-    difference_step: float = Field(default=1e-4, gt=0)
-    """Step of the central differences, in prior standard deviations of the parameter (1 without a prior)."""
     feasible_fraction: float = Field(default=0.02, gt=0, lt=1)
     """A step may reduce the rate of a bin at most to this fraction of its value."""
     barrier_fraction: float = Field(default=1e-3, gt=0, lt=0.1)
     """Fraction of its background that fits take an empty bin to have counted, so that its rate stays positive."""
-    batch_size: int = Field(default=64, ge=1)
-    """Parameter points per evaluation of the pyhf model; more does not fit a core's cache."""
+
+
+class LimitMethod(StrEnum):
+    """Limits that can be computed."""
+
+    CLS = "cls"
+    """CLs with asymptotic distributions, observed and expected."""
+    QMC = "qmc"
+    """Bayesian by quasi-Monte Carlo integration: the precise one."""
+    MH = "mh"
+    """Bayesian by Metropolis–Hastings: the published method."""
+    TOYMC = "toymc"
+    """Bayesian by averaging over draws from the priors: the cross-check."""
+    EXPECTED_BAYESIAN = "expected_bayesian"
+    """Expected Bayesian limits from toys; takes longer than everything else together."""
 
 
 class InferenceSettings(Settings):
     """Everything computed for one mass point."""
 
+    methods: tuple[LimitMethod, ...] = (LimitMethod.CLS, LimitMethod.QMC, LimitMethod.MH, LimitMethod.TOYMC)
+    """Limits that are computed; the fit always is."""
+
     confidence_level: float = Field(default=0.90, gt=0.5, lt=1)
     """Confidence and credibility level of all limits."""
+    impacts: bool = True
+    """Whether every nuisance parameter's impact on the best-fit cross-section is found, by two fits each."""
     root_tolerance: float = Field(default=1e-4, gt=0)
     """Relative accuracy of the crossing of CLs."""
     maximum_root_iterations: int = Field(default=40, ge=1)
     """Evaluations after which no crossing has been found."""
     minimiser: MinimiserSettings = MinimiserSettings()
     """Likelihood fits."""
-    posterior: PosteriorSettings = PosteriorSettings()
-    """Bayesian integration in the cross-section."""
-    metropolis: MetropolisSettings = MetropolisSettings()
-    """Bayesian limit, published method."""
-    prior_averaging: PriorAveragingSettings = PriorAveragingSettings()
-    """Bayesian limit, cross-check."""
+    quasi_monte_carlo: QuasiMonteCarloSettings = QuasiMonteCarloSettings()
+    """Bayesian limit, precise method."""
+    bayesian: BayesianSettings = BayesianSettings()
+    """Prior of the cross-section; Bayesian limits by other methods, and expected ones."""
+
+
+class LookElsewhereSettings(Settings):
+    """The scan's global p-value."""
+
+    n_toys: int = Field(default=500, ge=0)
+    """Background-only toys of the whole mass spectrum, which all mass points share; 0 leaves them out."""

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from models.inference.rates import Floats
+from models.inference.compiled_model import Floats
 
 ROUNDING: Final = 1e-12
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.inference.rates import Flags, Floats
+from models.inference.compiled_model import Flags, Floats
 
 Evaluate = Callable[[Floats, NDArray[np.intp]], Floats]
 """Function values at one position for each of the functions with the given indices; NaN where it failed."""

@@ -1,20 +1,21 @@
-"""The likelihood of a pyhf workspace, for batches of parameter points and of datasets.
+"""The likelihood of a pyhf workspace: the compiled model, what was observed, and what fits may do."""
 
-−ln L is given relative to the saturated model (every rate equal to its count, every constraint at its
-maximum): the same up to a constant, and small numbers keep their precision.
-"""
+from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-import pyhf
-from scipy.special import xlogy
 
+from models.inference.compilation import compile_model
+from models.inference.compiled_model import CompiledModel, Constraint, Flags, Floats, ModelNames
 from models.inference.configuration import MinimiserSettings
-from models.inference.rates import DifferencePlan, Flags, Floats, RateModel, plan_differences, signal_mask
+from models.inference.density import log_density
+from models.inference.minimisation import FitControl
+from models.inference.rate_kernels import cell_rates, rates
 from models.inference.results import InferenceError
+from models.inference.specification import read_specification
 
 
 class Dataset(NamedTuple):
@@ -35,191 +36,135 @@ class Dataset(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Constraints:
-    """Constraint terms aligned with the parameters they constrain; shapes (n_parameters,)."""
-
-    is_normal: Flags
-    is_poisson: Flags
-    width: Floats
-    """Standard deviation of a normal term, 1/√factor of a Poisson one, 1 without a constraint."""
-    factor: Floats
-    """Auxiliary events per unit of the parameter in a Poisson term, 1 elsewhere."""
-    auxiliary: Floats
-    """Auxiliary observations, 0 without a constraint."""
-
-    @property
-    def constrained(self) -> Flags:
-        """Parameters that have a constraint term."""
-        return self.is_normal | self.is_poisson
-
-    def nll(self, points: Floats, auxiliary: Floats) -> Floats:
-        """Return −ln of the terms, zero where each is at its maximum, shape (n_points,)."""
-        normal = 0.5 * ((points - auxiliary) / self.width) ** 2
-        counts = np.where(self.is_poisson, auxiliary, 0.0)
-        poisson = np.where(self.is_poisson, poisson_deviance(counts, self.factor * points), 0.0)
-        total: Floats = np.where(self.is_normal, normal, poisson).sum(axis=1)
-        return total
-
-    def gradient(self, points: Floats, auxiliary: Floats) -> Floats:
-        """Return the derivative of `nll` by each parameter, shape (n_points, n_parameters)."""
-        normal = (points - auxiliary) / self.width**2
-        poisson = np.where(self.is_poisson, self.factor - auxiliary / np.where(self.is_poisson, points, 1.0), 0.0)
-        slope: Floats = np.where(self.is_normal, normal, poisson)
-        return slope
-
-    def curvature(self, points: Floats, auxiliary: Floats) -> Floats:
-        """Return the second derivative of `nll` by each parameter, shape (n_points, n_parameters)."""
-        poisson = np.where(self.is_poisson, auxiliary / np.where(self.is_poisson, points, 1.0) ** 2, 0.0)
-        bend: Floats = np.where(self.is_normal, 1.0 / self.width**2, poisson)
-        return bend
-
-    def expected(self, points: Floats) -> Floats:
-        """Return the auxiliary observations expected at parameter points."""
-        values: Floats = np.where(self.constrained, self.factor * points, 0.0)
-        return values
-
-
-@dataclass(frozen=True)
 class Likelihood:
-    """Rates, constraints and observations of one workspace."""
+    """Model, observations and fit criteria of one workspace."""
 
-    rates: RateModel
-    differences: DifferencePlan
-    constraints: Constraints
-    initial: Floats
-    """Initial parameter values, shape (n_parameters,)."""
-    lower: Floats
-    """Lower bounds of the nuisance parameters."""
-    upper: Floats
-    """Upper bounds of the nuisance parameters."""
-    poi_lower_bound: float
-    """Zero if a bin has signal and no background. Otherwise −∞: the rates, which stay positive, hold the
-    cross-section. The bounds that the workspace gives it are not used; it has no upper one."""
-    barrier: Floats
-    """Counts that fits give to an empty bin to keep its rate positive, shape (n_bins,)."""
-    free: Flags
-    """Nuisance parameters that are fitted."""
+    model: CompiledModel
+    names: ModelNames
+    control: FitControl
     observed: Dataset
     """What was observed, or the Asimov data that stand in for it while blinded; one dataset."""
-    settings: MinimiserSettings
 
     @property
     def poi(self) -> int:
         """Index of the cross-section among the parameters."""
-        return self.rates.poi
+        return self.model.poi
 
     @property
-    def names(self) -> list[str]:
-        """Parameter names in order."""
-        return list(self.rates.model.config.par_names)
+    def free(self) -> Flags:
+        """Nuisance parameters that are fitted, shape (n_parameters,)."""
+        return self.control.free
 
-    def nll(self, points: Floats, data: Dataset) -> Floats:
-        """Return −ln L of each point on its dataset, shape (n_points,); infinite where a rate is impossible."""
-        expected = self.rates(points).total(points[:, self.poi])
-        total: Floats = poisson_nll(data.counts, expected) + self.constraints.nll(points, data.auxiliary)
+    @property
+    def constrained(self) -> Flags:
+        """Parameters with a constraint term, shape (n_parameters,)."""
+        return np.asarray(self.model.constraint != Constraint.NONE)
+
+    def rates(self, point: Floats) -> tuple[Floats, Floats]:
+        """Return expected background, and signal for a cross-section of one, at a parameter point; (n_bins,) each."""
+        background, signal = np.empty(self.model.n_bins), np.empty(self.model.n_bins)
+        rates(self.model, point, background, signal)
+        return background, signal
+
+    def expected(self, point: Floats) -> Floats:
+        """Return the expected events at a parameter point, shape (n_bins,)."""
+        background, signal = self.rates(point)
+        total: Floats = background + point[self.poi] * signal
         return total
 
-    def asimov(self, points: Floats) -> Dataset:
-        """Return the data expected at parameter points, main and auxiliary, without fluctuation."""
-        return Dataset(self.rates(points).total(points[:, self.poi]), self.constraints.expected(points))
+    def yields(self, point: Floats) -> dict[str, Floats]:
+        """Return sample → expected events per bin at a parameter point, bins of all channels."""
+        model = self.model
+        cells = np.empty(model.nominal.size)
+        cell_rates(model, point, cells)
+        found = {name: np.zeros(model.n_bins) for name in self.names.samples}
+        for term, name in enumerate(self.names.term_sample):
+            part = cells[model.term_start[term] : model.term_start[term + 1]]
+            first = model.term_first_bin[term]
+            found[name][first : first + part.size] += part * (point[self.poi] if model.term_is_signal[term] else 1.0)
+        return found
+
+    def log_density(self, point: Floats, data: Dataset | None = None) -> float:
+        """Return ln of pyhf's probability density of one dataset, by default the observed one."""
+        counts, auxiliary = (part[0] for part in data or self.observed)
+        return float(log_density(self.model, point, counts, auxiliary))
+
+    def asimov(self, point: Floats) -> Dataset:
+        """Return the data expected at a parameter point, main and auxiliary, without fluctuation."""
+        auxiliary = np.where(self.constrained, self.model.factor * point, 0.0)
+        return Dataset(self.expected(point)[None, :], auxiliary[None, :])
+
+    def with_data(self, data: Dataset) -> Likelihood:
+        """Return the same model with other observations, one dataset."""
+        return replace(self, observed=data)
 
 
-def poisson_deviance(counts: Floats, rates: Floats) -> Floats:
-    """Return −ln Poisson(counts | rates) less its value at rates equal to counts, element by element.
-
-    Infinite where a rate is negative, or zero where events were counted.
-
-    >>> poisson_deviance(np.array([3.0, 0.0, 1.0]), np.array([3.0, 0.5, 0.0])).tolist()
-    [0.0, 0.5, inf]
-    """
-    possible = (rates > 0) | ((rates == 0) & (counts == 0))
-    with np.errstate(over="ignore"):
-        ratio = np.where(possible & (counts > 0), rates, 1.0) / np.where(counts > 0, counts, 1.0)
-    deviance: Floats = np.where(possible, rates - counts - xlogy(counts, ratio), np.inf)
-    return deviance
-
-
-def poisson_nll(counts: Floats, rates: Floats) -> Floats:
-    """Return the sum of `poisson_deviance` over the bins, the last axis."""
-    total: Floats = poisson_deviance(counts, rates).sum(axis=-1)
-    return total
-
-
-def compile_likelihood(workspace: Mapping[str, Any], settings: MinimiserSettings) -> Likelihood:
+def compile_likelihood(
+    workspace: Mapping[str, Any],
+    settings: MinimiserSettings | None = None,
+    measurement: str | None = None,
+    *,
+    validate: bool = True,
+) -> Likelihood:
     """Build the likelihood of a pyhf workspace.
 
     Parameters
     ----------
     workspace
-        pyhf JSON specification whose first measurement's POI is a normalisation factor of the signal.
+        pyhf JSON specification whose measurement's POI is a normalisation factor of the signal.
     settings
         Fit settings.
+    measurement
+        Name of the measurement; the first one if not given.
+    validate
+        As for `read_specification`.
 
     Raises
     ------
     InferenceError
-        If pyhf rejects the workspace, its observations are not finite and non-negative, or its POI is missing,
-        is not a normalisation factor or scales a negative or empty template.
+        If the workspace cannot be used; the message names what stands against it.
     """
-    pyhf.set_backend("numpy")
-    try:
-        parsed = pyhf.Workspace(workspace)
-        model = parsed.model(validate=False, batch_size=settings.batch_size)
-        counts = np.asarray(parsed.data(model, include_auxdata=False), dtype=np.float64)
-    except (
-        pyhf.exceptions.InvalidSpecification,
-        pyhf.exceptions.InvalidModel,
-        pyhf.exceptions.InvalidModifier,
-        pyhf.exceptions.InvalidMeasurement,
-        pyhf.exceptions.InvalidNameReuse,
-    ) as error:
-        raise InferenceError(f"Not a valid pyhf workspace: {str(error).splitlines()[0]}") from error
-    config = model.config
-    if config.poi_index is None:
-        raise InferenceError("The workspace's measurement names no parameter of interest.")
-    if not np.all(np.isfinite(counts) & (counts >= 0)):
-        raise InferenceError("The workspace's observations are not all finite and non-negative.")
-    rates = RateModel(model, settings.batch_size, config.poi_index, signal_mask(model))
-    constraints = _constraints(config)
-    initial = np.array(config.suggested_init(), dtype=np.float64)
-    bounds = np.array(config.suggested_bounds(), dtype=np.float64)
-    free = ~np.array(config.suggested_fixed(), dtype=bool)
-    free[config.poi_index] = False
-    nominal = rates(initial[None, :])
-    if np.any(nominal.signal < 0) or not np.any(nominal.signal > 0):
-        raise InferenceError(f"The signal scaled by {config.poi_name} is negative somewhere or empty everywhere.")
-    if np.any(nominal.background < 0):
-        raise InferenceError("The expected background is negative in a bin.")
-    return Likelihood(
-        rates=rates,
-        differences=plan_differences(rates, initial, settings.difference_step * constraints.width, free),
-        constraints=constraints,
-        initial=initial,
-        lower=bounds[:, 0],
-        upper=bounds[:, 1],
-        poi_lower_bound=0.0 if np.any((nominal.background == 0) & (nominal.signal > 0)) else -np.inf,
-        barrier=settings.barrier_fraction * nominal.background[0],
+    settings = settings or MinimiserSettings()
+    specification = read_specification(workspace, measurement, validate=validate)
+    model, names = compile_model(specification.model)
+    _check_templates(model, names)
+    background, signal = np.empty(model.n_bins), np.empty(model.n_bins)
+    rates(model, model.initial, background, signal)
+    _check_rates(names, str(specification.model.config.poi_name), background, signal)
+    free = ~model.fixed
+    free[model.poi] = False
+    lower, upper = model.lower.copy(), model.upper.copy()
+    # The bounds that the workspace gives the cross-section are not used: the rates, which stay positive, hold it.
+    lower[model.poi] = 0.0 if np.any((background == 0) & (signal > 0)) else -np.inf
+    upper[model.poi] = np.inf
+    control = FitControl(
         free=free,
-        observed=Dataset(counts[None, :], constraints.auxiliary[None, :]),
-        settings=settings,
+        lower=lower,
+        upper=upper,
+        barrier=settings.barrier_fraction * background,
+        edm_below=settings.edm_below,
+        maximum_iterations=settings.maximum_iterations,
+        feasible_fraction=settings.feasible_fraction,
     )
+    observed = Dataset(specification.counts[None, :], model.auxiliary[None, :])
+    return Likelihood(model, names, control, observed)
 
 
-def _constraints(config: Any) -> Constraints:
-    is_normal = np.zeros(config.npars, dtype=bool)
-    is_poisson = np.zeros(config.npars, dtype=bool)
-    width, factor = np.ones(config.npars), np.ones(config.npars)
-    auxiliary = np.zeros(config.npars)
-    start = 0
-    for name in config.auxdata_order:
-        parameters, where = config.param_set(name), config.par_slice(name)
-        stop = start + parameters.n_parameters
-        auxiliary[where] = config.auxdata[start:stop]
-        width[where] = parameters.width()
-        if parameters.pdf_type == "normal":
-            is_normal[where] = True
-        else:
-            is_poisson[where] = True
-            factor[where] = parameters.factors
-        start = stop
-    return Constraints(is_normal, is_poisson, width, factor, auxiliary)
+def _check_templates(model: CompiledModel, names: ModelNames) -> None:
+    for term, name in enumerate(names.term_sample):
+        part = model.nominal[model.term_start[term] : model.term_start[term + 1]]
+        if np.any(part < 0):
+            label = names.bin_label(int(model.term_first_bin[term] + np.argmin(part)))
+            raise InferenceError(f"The template of sample {name} is negative in {label}: {part.min():g} events.")
+
+
+def _check_rates(names: ModelNames, poi_name: str, background: Floats, signal: Floats) -> None:
+    for kind, yields in (("background", background), ("signal", signal)):
+        if not np.all(np.isfinite(yields) & (yields >= 0)):
+            worst = int(np.argmin(np.where(np.isfinite(yields), yields, -np.inf)))
+            raise InferenceError(f"The expected {kind} is negative or not finite in {names.bin_label(worst)}.")
+    if not np.any(signal > 0):
+        raise InferenceError(f"The signal that {poi_name} scales is empty in every bin.")
+    empty = np.flatnonzero((background == 0) & (signal == 0))
+    if empty.size:
+        raise InferenceError(f"Nothing is expected in {names.bin_label(int(empty[0]))}, from no sample; leave it out.")

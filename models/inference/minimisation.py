@@ -1,19 +1,20 @@
-"""Likelihood fits in batches: a projected Levenberg–Marquardt minimiser.
+"""Likelihood fits: a projected Levenberg–Marquardt minimiser, compiled.
 
 The curvature is that of the Poisson terms with linearised rates (n/λ² in each bin), damped along the expected
 information (1/λ). An empty bin alone would let its rate run below zero; the fits treat it as if it had counted a
 small fraction of its background, which keeps the rate positive like the barrier of an interior-point method, and
-report −ln L without that. All fits of a batch advance together, each with its own damping, so that one evaluation of
-the model serves them all.
+report −ln L without that.
 """
 
-from dataclasses import dataclass
+import math
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from models.inference.likelihood import Dataset, Likelihood, poisson_nll
-from models.inference.rates import Flags, Floats
+from models.compiled import compiled
+from models.inference.compiled_model import CompiledModel, Flags, Floats
+from models.inference.newton import newton_step
+from models.inference.rate_kernels import rates_and_slopes
 
 INITIAL_DAMPING: Final = 1e-3
 DAMPING_DECREASE: Final = 0.1
@@ -24,181 +25,230 @@ NLL_ROUNDING: Final = 1e-13
 """An accepted step may raise −ln L by rounding, relative to its size."""
 
 
-@dataclass(frozen=True)
-class FitBatch:
-    """Results of a batch of fits; the first axis is the fit."""
+class FitControl(NamedTuple):
+    """What a fit may do; shapes (n_parameters,) unless said."""
 
-    points: Floats
-    """Best-fit parameters, shape (n_fits, n_parameters)."""
-    nll: Floats
-    """−ln L at the best fit, relative to the saturated model."""
-    converged: Flags
-
-
-class _Expansion(NamedTuple):
-    """−ln L around parameter points."""
-
-    nll: Floats
-    gradient: Floats
-    observed: Floats
-    """Observed information with linearised rates."""
-    expected: Floats
-    """Expected information."""
-    rates: Floats
-    jacobian: Floats
+    free: Flags
+    """Parameters that are fitted; the cross-section is, if a fit is told so."""
+    lower: Floats
+    upper: Floats
+    barrier: Floats
+    """Counts that fits give to an empty bin to keep its rate positive, shape (n_bins,)."""
+    edm_below: float
+    """Estimated distance to the minimum of −ln L at which a fit has converged."""
+    maximum_iterations: int
+    feasible_fraction: float
+    """A step may reduce the rate of a bin at most to this fraction of its value."""
 
 
-def minimise(likelihood: Likelihood, data: Dataset, start: Floats, *, poi_free: bool) -> FitBatch:
-    """Fit each dataset of a batch.
+@compiled
+def poisson_deviance(count: float, rate: float) -> float:
+    """Return −ln Poisson(count | rate) less its value at a rate equal to the count.
+
+    Infinite where the rate is negative, or zero where events were counted.
+
+    >>> poisson_deviance(3.0, 3.0), poisson_deviance(0.0, 0.5), poisson_deviance(1.0, 0.0)
+    (0.0, 0.5, inf)
+    """
+    if rate < 0.0 or (rate == 0.0 and count > 0.0):
+        return np.inf
+    if count <= 0.0:
+        return rate
+    return rate - count - count * math.log(rate / count)
+
+
+@compiled
+def constraint_deviance(model: CompiledModel, point: Floats, auxiliary: Floats) -> float:
+    """Return −ln of the constraint terms, zero where each is at its maximum."""
+    total = 0.0
+    for i in range(point.size):
+        if model.constraint[i] == 1:
+            total += 0.5 * ((point[i] - auxiliary[i]) / model.width[i]) ** 2
+        elif model.constraint[i] == 2:
+            total += poisson_deviance(auxiliary[i], model.factor[i] * point[i])
+    return total
+
+
+@compiled
+def deviance(counts: Floats, expected: Floats) -> float:
+    """Return the sum of `poisson_deviance` over bins."""
+    total = 0.0
+    for b in range(counts.size):
+        total += poisson_deviance(counts[b], expected[b])
+    return total
+
+
+@compiled
+def gradient_of(
+    model: CompiledModel,
+    point: Floats,
+    counts: Floats,
+    auxiliary: Floats,
+    expected: Floats,
+    global_slopes: Floats,
+    local_slopes: Floats,
+    gradient: Floats,
+) -> None:
+    """Fill in the derivative of −ln L by every parameter, shape (n_parameters,)."""
+    gradient[:] = 0.0
+    for i in range(point.size):
+        if model.constraint[i] == 1:
+            gradient[i] = (point[i] - auxiliary[i]) / model.width[i] ** 2
+        elif model.constraint[i] == 2:
+            gradient[i] = model.factor[i] - (auxiliary[i] / point[i] if auxiliary[i] > 0.0 else 0.0)
+    for b in range(model.n_bins):
+        # Where nothing is expected and nothing counted, the ratio is that of its limit.
+        residual = 1.0 - (counts[b] / expected[b] if counts[b] > 0.0 else 0.0)
+        for i in range(model.n_globals):
+            gradient[model.global_parameter[i]] += residual * global_slopes[b, i]
+        for i in range(model.local_start[b], model.local_start[b + 1]):
+            parameter = model.local_parameter[i]
+            gradient[parameter] += residual * local_slopes[parameter]
+
+
+@compiled
+def information_of(
+    model: CompiledModel,
+    point: Floats,
+    counts: Floats,
+    auxiliary: Floats,
+    expected: Floats,
+    damping: float,
+    weights: Floats,
+    curvature: Floats,
+) -> None:
+    """Fill in the observed information of bins and constraints, plus `damping` times the expected one."""
+    for b in range(model.n_bins):
+        inverse = 1.0 / expected[b] if expected[b] > 0.0 else 0.0
+        weights[b] = inverse * (counts[b] * inverse + damping)
+    for i in range(point.size):
+        curvature[i] = 0.0
+        if model.constraint[i] == 1:
+            curvature[i] = (1.0 + damping) / model.width[i] ** 2
+        elif model.constraint[i] == 2 and point[i] > 0.0:
+            curvature[i] = (auxiliary[i] / point[i] + damping * model.factor[i]) / point[i]
+
+
+@compiled
+def minimise_one(
+    model: CompiledModel, control: FitControl, counts: Floats, auxiliary: Floats, point: Floats, poi_free: bool
+) -> tuple[float, bool]:
+    """Fit one dataset, moving `point` to the minimum.
 
     Parameters
     ----------
-    likelihood
+    model
         The model.
-    data
-        Datasets, one for each fit.
-    start
-        Starting parameters, shape (n_fits, n_parameters); with `poi_free` false, the cross-section stays at its
-        value here.
+    control
+        Bounds and criteria.
+    counts
+        Events per bin, shape (n_bins,).
+    auxiliary
+        Auxiliary observation of each parameter, shape (n_parameters,).
+    point
+        Start, replaced by the best fit, shape (n_parameters,).
     poi_free
         Whether the cross-section is fitted.
 
     Returns
     -------
-    FitBatch
-        A fit whose start has a vanishing likelihood, or that does not converge, is marked as such.
+    −ln L at the best fit relative to the saturated model, and whether the fit converged.
     """
-    settings, poi = likelihood.settings, likelihood.poi
-    free = likelihood.free.copy()
-    free[poi] = poi_free
-    lower = np.where(free, likelihood.lower, -np.inf) + np.zeros_like(start)
-    upper = np.where(free, likelihood.upper, np.inf)
-    upper[poi] = np.inf
-    if poi_free:
-        lower[:, poi] = likelihood.poi_lower_bound
-    observed, data = data, data._replace(counts=np.maximum(data.counts, likelihood.barrier))
+    n, n_bins = point.size, model.n_bins
+    fitted_counts = np.maximum(counts, control.barrier)
+    free = control.free.copy()
+    free[model.poi] = poi_free
+    for i in range(n):
+        if free[i]:
+            point[i] = min(max(point[i], control.lower[i]), control.upper[i])
+    expected, trial_expected = np.empty(n_bins), np.empty(n_bins)
+    global_slopes, trial_global = np.empty((n_bins, model.n_globals)), np.empty((n_bins, model.n_globals))
+    local_slopes, trial_local = np.empty(n), np.empty(n)
+    weights, curvature = np.empty(n_bins), np.empty(n)
+    gradient, step, trial = np.empty(n), np.empty(n), np.empty(n)
+    movable = free.copy()
 
-    points = np.clip(start, lower, upper)
-    here = _expand(likelihood, points, data, poi_free=poi_free)
-    damping = np.full(len(points), INITIAL_DAMPING)
-    movable = _movable(points, here, free, lower, upper)
-    converged = np.isfinite(here.nll) & (_edm(here, movable) < settings.edm_below)
-    running = np.isfinite(here.nll) & ~converged
-    for _ in range(settings.maximum_iterations):
-        if not running.any():
+    rates_and_slopes(model, point, expected, global_slopes, local_slopes)
+    nll = deviance(fitted_counts, expected) + constraint_deviance(model, point, auxiliary)
+    converged = False
+    damping = INITIAL_DAMPING
+    for _ in range(control.maximum_iterations):
+        if not np.isfinite(nll):
             break
-        now = _take(here, running)
-        step = _damped_step(now, movable[running], damping[running], settings.feasible_fraction)
-        trial = np.clip(points[running] + step, lower[running], upper)
-        there = _expand(likelihood, trial, data.select(running), poi_free=poi_free)
-        better = there.nll <= now.nll + NLL_ROUNDING * (1.0 + np.abs(now.nll))
-        accepted = np.flatnonzero(running)[better]
-        points[accepted] = trial[better]
-        for kept, new in zip(here, there, strict=True):
-            kept[accepted] = new[better]
-        factor = np.where(better, DAMPING_DECREASE, DAMPING_INCREASE)
-        damping[running] = np.maximum(damping[running] * factor, SMALLEST_DAMPING)
-        movable = _movable(points, here, free, lower, upper)
-        converged |= running & (_edm(here, movable) < settings.edm_below)
-        running &= ~converged & (damping < LARGEST_DAMPING)
-    return FitBatch(points, likelihood.nll(points, observed), converged)
+        gradient_of(model, point, fitted_counts, auxiliary, expected, global_slopes, local_slopes, gradient)
+        for i in range(n):
+            held = (point[i] <= control.lower[i] and gradient[i] > 0.0) or (
+                point[i] >= control.upper[i] and gradient[i] < 0.0
+            )
+            movable[i] = free[i] and not held
+        # The expected information: the observed one says little of bins that counted little.
+        zero_counts = np.zeros(n_bins)
+        information_of(model, point, zero_counts, np.zeros(n), expected, 1.0, weights, curvature)
+        newton_step(model, movable, weights, curvature, global_slopes, local_slopes, gradient, step)
+        edm = -0.5 * np.sum(gradient * step)
+        if edm < control.edm_below:
+            converged = True
+            break
+        if damping > LARGEST_DAMPING:
+            break
+        information_of(model, point, fitted_counts, auxiliary, expected, damping, weights, curvature)
+        newton_step(model, movable, weights, curvature, global_slopes, local_slopes, gradient, step)
+        length = 1.0
+        for b in range(n_bins):
+            change = 0.0
+            for i in range(model.n_globals):
+                change += global_slopes[b, i] * step[model.global_parameter[i]]
+            for i in range(model.local_start[b], model.local_start[b + 1]):
+                change += local_slopes[model.local_parameter[i]] * step[model.local_parameter[i]]
+            if change < 0.0 and expected[b] > 0.0:
+                length = min(length, (1.0 - control.feasible_fraction) * expected[b] / -change)
+        for i in range(n):
+            trial[i] = point[i] + length * step[i]
+            if movable[i]:
+                trial[i] = min(max(trial[i], control.lower[i]), control.upper[i])
+        rates_and_slopes(model, trial, trial_expected, trial_global, trial_local)
+        trial_nll = deviance(fitted_counts, trial_expected) + constraint_deviance(model, trial, auxiliary)
+        if trial_nll <= nll + NLL_ROUNDING * (1.0 + abs(nll)):
+            point[:] = trial
+            nll = trial_nll
+            expected, trial_expected = trial_expected, expected
+            global_slopes, trial_global = trial_global, global_slopes
+            local_slopes, trial_local = trial_local, local_slopes
+            damping = max(damping * DAMPING_DECREASE, SMALLEST_DAMPING)
+        else:
+            damping *= DAMPING_INCREASE
+    return deviance(counts, expected) + constraint_deviance(model, point, auxiliary), converged
 
 
-def counts_information(likelihood: Likelihood, points: Floats) -> Floats:
-    """Return the expected information of the counts on the fitted parameters and the cross-section.
-
-    Parameters
-    ----------
-    likelihood
-        The model.
-    points
-        Parameter points, shape (n_points, n_parameters).
-
-    Returns
-    -------
-    ndarray
-        Shape (n_points, n_parameters, n_parameters), constraint terms not included, zero for other parameters.
-    """
-    jacobian, rates = _slopes(likelihood, points, poi_free=True)
-    inverse = np.divide(1.0, rates, out=np.zeros_like(rates), where=rates > 0)
-    information: Floats = (jacobian.transpose(0, 2, 1) * inverse[:, None, :]) @ jacobian
-    return information
+@compiled
+def minimise_many(
+    model: CompiledModel,
+    control: FitControl,
+    counts: Floats,
+    auxiliary: Floats,
+    points: Floats,
+    poi_free: bool,
+    nll: Floats,
+    converged: Flags,
+) -> None:
+    """Fit many datasets; the first axis of every array is the fit. `points`, `nll` and `converged` are filled."""
+    for i in range(points.shape[0]):
+        nll[i], converged[i] = minimise_one(model, control, counts[i], auxiliary[i], points[i], poi_free)
 
 
-def xsec_error(likelihood: Likelihood, points: Floats) -> Floats:
-    """Return the standard deviation of the cross-section from the expected information, shape (n_points,).
-
-    Infinite where the counts say nothing about it.
-    """
-    information = counts_information(likelihood, points)
-    prior = likelihood.constraints.curvature(points, likelihood.constraints.expected(points))
-    diagonal = np.diagonal(information, axis1=1, axis2=2)
-    # Parameters that are not fitted, or act on nothing, are given a unit width of their own.
-    idle = np.where(diagonal > 0, 0.0, 1.0)
-    covariance = np.linalg.inv(information + np.eye(points.shape[1]) * (prior + idle)[:, :, None])
-    errors: Floats = np.where(
-        diagonal[:, likelihood.poi] > 0, np.sqrt(covariance[:, likelihood.poi, likelihood.poi]), np.inf
-    )
-    return errors
-
-
-def _expand(likelihood: Likelihood, points: Floats, data: Dataset, *, poi_free: bool) -> _Expansion:
-    jacobian, rates = _slopes(likelihood, points, poi_free=poi_free)
-    terms = likelihood.constraints
-    nll = poisson_nll(data.counts, rates) + terms.nll(points, data.auxiliary)
-    inverse = np.divide(1.0, rates, out=np.zeros_like(rates), where=rates > 0)
-    gradient = np.einsum("kbi,kb->ki", jacobian, 1.0 - data.counts * inverse)
-    gradient += terms.gradient(points, data.auxiliary)
-    prior = np.eye(points.shape[1]) * terms.curvature(points, data.auxiliary)[:, :, None]
-    transposed = jacobian.transpose(0, 2, 1)
-    observed = (transposed * (data.counts * inverse**2)[:, None, :]) @ jacobian + prior
-    expected = (transposed * inverse[:, None, :]) @ jacobian + prior
-    return _Expansion(nll, gradient, observed, expected, rates, jacobian)
-
-
-def _slopes(likelihood: Likelihood, points: Floats, *, poi_free: bool) -> tuple[Floats, Floats]:
-    """Return derivatives of the rates (n_points, n_bins, n_parameters) and the rates."""
-    values, derivatives = likelihood.differences.differentiate(likelihood.rates, points)
-    xsec = points[:, likelihood.poi]
-    jacobian = derivatives.total(xsec)
-    if poi_free:
-        jacobian[:, :, likelihood.poi] = values.signal
-    return jacobian, values.total(xsec)
-
-
-def _take(expansion: _Expansion, which: Flags) -> _Expansion:
-    return _Expansion(*(array[which] for array in expansion))
-
-
-def _movable(points: Floats, here: _Expansion, free: Flags, lower: Floats, upper: Floats) -> Flags:
-    """Return the parameters that are fitted, matter, and are not held at a bound by the gradient."""
-    held = ((points <= lower) & (here.gradient > 0)) | ((points >= upper) & (here.gradient < 0))
-    matters = np.diagonal(here.expected, axis1=1, axis2=2) > 0
-    movable: Flags = free & matters & ~held
-    return movable
-
-
-def _restrict(matrix: Floats, movable: Flags) -> Floats:
-    restricted: Floats = np.where(movable[:, :, None] & movable[:, None, :], matrix, np.eye(matrix.shape[1]))
-    return restricted
-
-
-def _edm(here: _Expansion, movable: Flags) -> Floats:
-    """Return the estimated vertical distance to the minimum, shape (n_fits,)."""
-    gradient = np.where(movable, here.gradient, 0.0)
-    newton = np.linalg.solve(_restrict(here.expected, movable), gradient[:, :, None])[:, :, 0]
-    distance: Floats = 0.5 * np.einsum("ki,ki->k", gradient, newton)
-    return distance
-
-
-def _damped_step(here: _Expansion, movable: Flags, damping: Floats, feasible_fraction: float) -> Floats:
-    """Return the step to the damped minimum, shortened where it would make a rate vanish."""
-    scale = np.diagonal(here.expected, axis1=1, axis2=2)
-    damped = here.observed + np.eye(scale.shape[1]) * (damping[:, None] * scale)[:, :, None]
-    downhill = np.where(movable, -here.gradient, 0.0)
-    step = np.linalg.solve(_restrict(damped, movable), downhill[:, :, None])[:, :, 0]
-    change = np.einsum("kbi,ki->kb", here.jacobian, step)
-    falling = (change < 0) & (here.rates > 0)
-    room = np.divide((1.0 - feasible_fraction) * here.rates, -change, out=np.ones_like(change), where=falling)
-    shortened: Floats = step * np.minimum(room.min(axis=1), 1.0)[:, None]
-    return shortened
+@compiled
+def expected_xsec_error(model: CompiledModel, control: FitControl, point: Floats) -> float:
+    """Return the standard deviation of the cross-section from the expected information; infinite without any."""
+    n, n_bins = point.size, model.n_bins
+    expected, local_slopes = np.empty(n_bins), np.empty(n)
+    global_slopes = np.empty((n_bins, model.n_globals))
+    weights, curvature = np.empty(n_bins), np.empty(n)
+    rates_and_slopes(model, point, expected, global_slopes, local_slopes)
+    information_of(model, point, np.zeros(n_bins), np.zeros(n), expected, 1.0, weights, curvature)
+    movable = control.free.copy()
+    movable[model.poi] = True
+    # A step along the gradient of the cross-section alone is its column of the covariance.
+    gradient, step = np.zeros(n), np.empty(n)
+    gradient[model.poi] = -1.0
+    newton_step(model, movable, weights, curvature, global_slopes, local_slopes, gradient, step)
+    return math.sqrt(step[model.poi]) if step[model.poi] > 0.0 else np.inf

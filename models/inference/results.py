@@ -1,10 +1,16 @@
 """What the inference at one mass point gives; every quantity has a status and is None unless it was computed."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from models.errors import LeptophileError
+
+if TYPE_CHECKING:
+    from models.inference.bayesian.expected_band import ExpectedBand
 
 
 class InferenceError(LeptophileError):
@@ -43,21 +49,59 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True)
+class NuisanceFit:
+    """One nuisance parameter at the best fit."""
+
+    value: float
+    error: float | None
+    """Standard deviation after the fit; None where it was not fitted or lies on a bound."""
+    pull: float | None
+    """(Best fit − prior mean) / prior standard deviation; None without a prior."""
+    constraint: float | None
+    """Standard deviation after the fit over that of the prior."""
+    impact_down_fb: float | None = None
+    """Change of the best-fit cross-section when the parameter is held one `error` lower."""
+    impact_up_fb: float | None = None
+    """The same one `error` higher."""
+
+
+@dataclass(frozen=True)
+class GoodnessOfFit:
+    """Likelihood ratio of the best fit to the saturated model."""
+
+    statistic: float
+    """−2 ln of the ratio, constraint terms included."""
+    n_degrees_of_freedom: int
+    """Bins less parameters without a constraint."""
+    p_value: float | None
+    """From the χ² distribution; None without degrees of freedom."""
+    p_value_toys: float | None = None
+    """Fraction of toys from the best fit that are further from it, where toys were asked for."""
+
+
+@dataclass(frozen=True)
 class BestFit:
     """Maximum of the likelihood with the cross-section free."""
 
     status: Status
     xsec_hat_fb: float | None = None
     xsec_err_fb: float | None = None
-    """From the curvature of the profile likelihood; at a rate boundary the distance upwards to Δ(−2 ln L) = 1."""
+    """From the curvature of the likelihood; at a rate boundary the distance upwards to Δ(−2 ln L) = 1."""
+    xsec_err_down_fb: float | None = None
+    """Distance downwards to Δ(−2 ln L) = 1; None if a rate turns negative before."""
+    xsec_err_up_fb: float | None = None
+    """Distance upwards to Δ(−2 ln L) = 1."""
+    nll: float | None = None
+    """−ln of the probability density at the best fit, normalised as pyhf does."""
     significance: float | None = None
     """√(−2 ln λ(0)) with the sign of the best-fit cross-section."""
+    q0: float | None = None
+    """Discovery statistic: the square of the significance of an excess, zero for a deficit."""
     p_local: float | None = None
     """Probability of a larger significance without signal, 1 − Φ(significance)."""
-    nuisances: Mapping[str, float] = field(default_factory=dict)
-    """Nuisance parameter → best-fit value."""
-    pulls: Mapping[str, float] = field(default_factory=dict)
-    """Nuisance parameter with a prior → (best fit − prior mean) / prior standard deviation."""
+    goodness: GoodnessOfFit | None = None
+    nuisances: Mapping[str, NuisanceFit] = field(default_factory=dict)
+    """Nuisance parameter → its part in the fit."""
     yields: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Sample → expected events per bin at the best fit, bins of all channels in pyhf's order."""
 
@@ -100,10 +144,12 @@ class MassPointResult:
     metropolis: BayesianLimit
     prior_averaging: BayesianLimit
     quasi_monte_carlo: BayesianLimit = BayesianLimit(Status.NOT_COMPUTED)
+    expected_bayesian: ExpectedBand | None = None
+    """Expected Bayesian limits, where they were asked for."""
 
     @property
-    def status(self) -> str:
-        """`ok`, `blinded`, or every part that is neither with its status, for example ``cls:no_crossing``.
+    def parts(self) -> dict[str, Status]:
+        """Status of every part that was asked for.
 
         The cross-check by prior averaging is left out: it may decline without harm to the result.
         """
@@ -112,7 +158,16 @@ class MassPointResult:
             "cls": self.cls.status_observed,
             "expected": self.cls.status_expected,
             "mh": self.metropolis.status,
+            "qmc": self.quasi_monte_carlo.status,
         }
+        if self.expected_bayesian is not None:
+            parts["expected_bayesian"] = self.expected_bayesian.status
+        return {part: status for part, status in parts.items() if status is not Status.NOT_COMPUTED}
+
+    @property
+    def status(self) -> str:
+        """`ok`, `blinded`, or every part that is neither with its status, for example ``cls:no_crossing``."""
+        parts = self.parts
         troubles = [f"{part}:{status}" for part, status in parts.items() if status not in (Status.OK, Status.BLINDED)]
         if troubles:
             return ";".join(troubles)
@@ -120,9 +175,8 @@ class MassPointResult:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every part gave its number or is blinded."""
-        statuses = (self.fit.status, self.cls.status_observed, self.cls.status_expected, self.metropolis.status)
-        return all(status.is_usable or status is Status.BLINDED for status in statuses)
+        """Whether every part that was asked for gave its number or is blinded."""
+        return all(status.is_usable or status is Status.BLINDED for status in self.parts.values())
 
     def columns(self) -> dict[str, float | None]:
         """Return the numbers under the column names of the limits table."""

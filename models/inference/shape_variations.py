@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from models.inference.compiled_model import Floats
 from models.inference.configuration import SystematicsSettings
-from models.inference.rates import Floats
 from models.templates import Template
 
 ROUNDING: Final = 1e-9

@@ -23,8 +23,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from models.inference.compiled_model import Floats
 from models.inference.configuration import SystematicsSettings
-from models.inference.rates import Floats
 from models.inference.results import InferenceError
 from models.inference.shape_variations import split_variation
 from models.search import Process

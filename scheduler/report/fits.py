@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.inference.configuration import InferenceSettings
-from models.inference.fits import fit_observed, summarise
+from models.inference.fits import fit_observed
 from models.inference.likelihood import compile_likelihood
 from models.inference.results import BestFit
+from models.inference.summary import summarise
 from models.scan_grid import MassPoint, ScanSettings, fit_edges_gev
 from models.signal_shape import SignalModel
 from scheduler.report.spectra import UNIFORM, Spectrum

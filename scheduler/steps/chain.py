@@ -118,6 +118,7 @@ SCAN: Final = Step(
         "templates": config.templates,
         "systematics": config.systematics,
         "inference": config.inference,
+        "look_elsewhere": config.look_elsewhere,
     },
     inputs=_nothing_else,
 )

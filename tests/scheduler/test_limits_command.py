@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from scipy.stats import poisson
 
 from scheduler.commands.main import run_command
 
@@ -31,8 +32,17 @@ def test_results_of_every_workspace_are_written(tmp_path):
     assert few["workspace"] == str(paths[0])
     assert few["status"] == many["status"] == "ok"
     assert few["significance"] < 0 < many["significance"]
-    assert few["xsec_ul_mh_fb"] < many["xsec_ul_mh_fb"]
-    assert few["xsec_exp_0_fb"] == pytest.approx(many["xsec_exp_0_fb"])
+    assert [few["name"], many["name"]] == ["4", "9"]
+    # One bin with known background: n = 5 + 2 μ, in closed form.
+    assert (few["mu_hat"], many["mu_hat"]) == (pytest.approx(-0.5, abs=1e-4), pytest.approx(2.0, abs=1e-4))
+    assert (few["q0"], many["q0"]) == (0.0, pytest.approx(many["significance"] ** 2))
+    assert many["nll"] == pytest.approx(-poisson.logpmf(9, 9.0), abs=1e-6)
+    for method in ("bayes_qmc", "bayes_mh", "bayes_toymc"):
+        assert few[method] < many[method]
+        assert few[method] == pytest.approx(few["bayes_qmc"], rel=2e-4)
+        assert few[f"{method}_err"] < 0.01
+    assert few["cls_exp"] == pytest.approx(many["cls_exp"])
+    assert few["bayes_exp"] == [None] * 5
     assert few["details"]["metropolis"]["r_hat"] < 1.05
 
 
@@ -44,6 +54,44 @@ def test_incomplete_result_is_written_and_fails(tmp_path, capsys):
     assert run_command(["limits", str(path), "--json", str(out)]) == 1
     assert "background_excluded" in json.loads(out.read_text())[0]["status"]
     assert "impossible.json (fit:background_excluded" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_one_method_at_another_level(tmp_path):
+    path, out = tmp_path / "point.json", tmp_path / "limits.json"
+    path.write_text(json.dumps(workspace(9.0)))
+    limits = []
+    for level in ("0.9", "0.95"):
+        assert run_command(["limits", str(path), "--json", str(out), "--method", "cls", "--level", level]) == 0
+        (found,) = json.loads(out.read_text())
+        assert found["bayes_qmc"] is found["bayes_mh"] is found["bayes_toymc"] is None
+        limits.append(found["cls_obs"])
+    assert limits[0] < limits[1]
+
+
+def test_a_bad_workspace_does_not_cost_the_others(tmp_path, capsys):
+    good, bad, out = tmp_path / "good.json", tmp_path / "bad.json", tmp_path / "limits.json"
+    good.write_text(json.dumps(workspace(9.0)))
+    bad.write_text("{")
+    assert run_command(["limits", str(bad), str(good), "--json", str(out), "--method", "cls"]) == 1
+    failed, found = json.loads(out.read_text())
+    assert failed["status"].startswith("failed: ")
+    assert failed["mu_hat"] is None
+    assert found["status"] == "ok"
+    assert "bad.json" in capsys.readouterr().err
+
+
+def test_pyhfs_own_inference_agrees(tmp_path):
+    path, out = tmp_path / "point.json", tmp_path / "limits.json"
+    path.write_text(json.dumps(workspace(9.0)))
+    results = []
+    for engine in ("compiled", "pyhf"):
+        assert run_command(["limits", str(path), "--json", str(out), "--method", "cls", "--engine", engine]) == 0
+        results += json.loads(out.read_text())
+    ours, theirs = results
+    # 1e-3: pyhf's minimiser stops earlier.
+    for name in ("mu_hat", "nll", "significance", "cls_obs"):
+        assert ours[name] == pytest.approx(theirs[name], rel=1e-3)
+    assert ours["cls_exp"] == pytest.approx(theirs["cls_exp"], rel=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Bayesian limits: what draws, integrates and checks the posterior of the cross-section."""

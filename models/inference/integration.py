@@ -1,0 +1,304 @@
+"""The likelihood of the cross-section with nuisance parameters integrated out, draw by draw.
+
+One local parameter of each bin is integrated out in closed form or by quadrature (`bin_integrals`): the one whose prior
+moves the rate most, together with every other normal one that never reaches its bounds, because a sum of normal
+variables is one again. What is left, the *sampled* parameters, has coordinates in which the priors are standard normal
+or nearly so: a normal constraint is a normal prior around its auxiliary observation, a Poisson one with n auxiliary
+events a gamma prior of shape n + 1, whose cube root is close to normal (E. Wilson, M. Hilferty, PNAS 17 (1931) 684);
+the density in these coordinates is exact. Parameters without constraint keep a flat prior within their bounds.
+"""
+
+import math
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from models.compiled import compiled
+from models.inference.bin_integrals import log_gamma_average, log_normal_average
+from models.inference.compiled_model import CompiledModel, Constraint, Flags, Floats, Indices, offsets
+from models.inference.likelihood import Likelihood
+from models.inference.newton import factorise
+from models.inference.rate_kernels import rates_and_local_slopes, rates_and_slopes
+
+FAR_BOUND: Final = 6.0
+"""Prior standard deviations at which a bound plays no part."""
+
+
+class IntegrationPlan(NamedTuple):
+    """Which parameters are sampled and which are integrated bin by bin."""
+
+    sampled: Indices
+    """Sampled parameters, shape (n_sampled,)."""
+    bin_start: Indices
+    """Integrated parameters of each bin, all of them normal or a single Poisson one."""
+    bin_parameter: Indices
+    base: Floats
+    """Values of all parameters before the sampled ones are put in, shape (n_parameters,)."""
+    lower: Floats
+    upper: Floats
+    """Bounds of all parameters."""
+
+    @property
+    def size(self) -> int:
+        """Number of sampled parameters."""
+        return int(self.sampled.size)
+
+
+def plan_integration(likelihood: Likelihood, point: Floats) -> IntegrationPlan:
+    """Choose the parameters to integrate in each bin by what their priors do to the rates around a point."""
+    model, control = likelihood.model, likelihood.control
+    n = point.size
+    background, signal = np.empty(model.n_bins), np.empty(model.n_bins)
+    of_background, of_signal = np.empty(n), np.empty(n)
+    rates_and_local_slopes(model, point, background, signal, of_background, of_signal)
+    spread = model.width * np.abs(of_background + max(float(point[model.poi]), 0.0) * of_signal)
+    cells = _cells_of(model)
+    chosen: list[list[int]] = []
+    for b in range(model.n_bins):
+        candidates = [
+            int(p)
+            for p in model.local_parameter[model.local_start[b] : model.local_start[b + 1]]
+            if likelihood.free[p] and model.constraint[p] != Constraint.NONE
+        ]
+        candidates.sort(key=lambda p: -spread[p])
+        group = candidates[:1]
+        if group and _is_far(likelihood, group[0]):
+            for other in candidates[1:]:
+                # Two factors on one cell multiply: their sum is no normal variable.
+                if _is_far(likelihood, other) and all(cells[other].isdisjoint(cells[p]) for p in group):
+                    group.append(other)
+        chosen.append(group)
+    integrated = {p for group in chosen for p in group}
+    base = model.initial.copy()
+    for p in integrated:
+        base[p] = 0.0 if model.constraint[p] == Constraint.POISSON else model.auxiliary[p]
+    return IntegrationPlan(
+        sampled=np.array([p for p in np.flatnonzero(likelihood.free) if int(p) not in integrated], dtype=np.int64),
+        bin_start=offsets([len(group) for group in chosen]),
+        bin_parameter=np.array([p for group in chosen for p in group], dtype=np.int64),
+        base=base,
+        lower=control.lower,
+        upper=control.upper,
+    )
+
+
+def _cells_of(model: CompiledModel) -> dict[int, set[int]]:
+    found: dict[int, set[int]] = {int(p): set() for p in model.local_parameter}
+    for cell in range(model.nominal.size):
+        for p in model.scale_parameter[model.scale_start[cell] : model.scale_start[cell + 1]]:
+            if int(p) in found:
+                found[int(p)].add(cell)
+    return found
+
+
+def _is_far(likelihood: Likelihood, parameter: int) -> bool:
+    model = likelihood.model
+    centre, width = model.auxiliary[parameter], model.width[parameter]
+    room = min(centre - likelihood.control.lower[parameter], likelihood.control.upper[parameter] - centre)
+    return bool(model.constraint[parameter] == Constraint.NORMAL and room > FAR_BOUND * width)
+
+
+def has_prior(likelihood: Likelihood, plan: IntegrationPlan) -> Flags:
+    """Return whether each sampled parameter has a prior other than flat, shape (n_sampled,)."""
+    return np.asarray(likelihood.constrained[plan.sampled])
+
+
+@compiled
+def parameter_at(model: CompiledModel, parameter: int, auxiliary: Floats, z: float) -> tuple[float, float, float]:
+    """Return a parameter's value at a coordinate, the derivative, and ln of the prior density in the coordinate."""
+    if model.constraint[parameter] == 2:
+        shape = auxiliary[parameter] + 1.0
+        root = 1.0 - 1.0 / (9.0 * shape) + z / (3.0 * math.sqrt(shape))
+        if root <= 0.0:
+            return 0.0, 0.0, -np.inf
+        events = shape * root**3
+        log_prior = (shape - 1.0) * math.log(events) - events - math.lgamma(shape)
+        log_prior += 0.5 * math.log(2.0 * math.pi * shape) + 2.0 * math.log(root)
+        return events / model.factor[parameter], math.sqrt(shape) * root * root / model.factor[parameter], log_prior
+    width = model.width[parameter]
+    if model.constraint[parameter] == 1:
+        return auxiliary[parameter] + width * z, width, -0.5 * z * z
+    return model.initial[parameter] + width * z, width, 0.0
+
+
+@compiled
+def coordinate_of(model: CompiledModel, parameter: int, auxiliary: Floats, value: float) -> float:
+    """Return the coordinate at which `parameter_at` gives a value."""
+    if model.constraint[parameter] == 2:
+        shape = auxiliary[parameter] + 1.0
+        root = (max(value, 0.0) * model.factor[parameter] / shape) ** (1.0 / 3.0)
+        return float(3.0 * math.sqrt(shape) * (root - 1.0 + 1.0 / (9.0 * shape)))
+    centre = auxiliary[parameter] if model.constraint[parameter] == 1 else model.initial[parameter]
+    return float((value - centre) / model.width[parameter])
+
+
+@compiled
+def log_joint(
+    model: CompiledModel,
+    plan: IntegrationPlan,
+    counts: Floats,
+    auxiliary: Floats,
+    xsec_fb: Floats,
+    coordinates: Floats,
+    values: Floats,
+) -> None:
+    """Fill in ln of likelihood times nuisance priors at many draws and cross-sections.
+
+    Parameters
+    ----------
+    model, plan
+        The model and what is integrated.
+    counts
+        Events per bin, shape (n_bins,).
+    auxiliary
+        Auxiliary observation of each parameter, shape (n_parameters,).
+    xsec_fb
+        Cross-sections at or above zero, shape (n_nodes,).
+    coordinates
+        Draws of the sampled parameters, shape (n_draws, n_sampled).
+    values
+        Filled, shape (n_draws, n_nodes), up to a constant of the data; −∞ outside bounds or where a rate is impossible.
+        Standard normal priors count as exp(−z²/2) there.
+    """
+    n_bins, n = model.n_bins, model.initial.size
+    background, signal = np.empty(n_bins), np.empty(n_bins)
+    of_background, of_signal = np.empty(n), np.empty(n)
+    point = plan.base.copy()
+    for b in range(n_bins):
+        for i in range(plan.bin_start[b], plan.bin_start[b + 1]):
+            if model.constraint[plan.bin_parameter[i]] == 1:
+                point[plan.bin_parameter[i]] = auxiliary[plan.bin_parameter[i]]
+    for draw in range(coordinates.shape[0]):
+        log_prior = 0.0
+        for j in range(plan.sampled.size):
+            parameter = plan.sampled[j]
+            point[parameter], _, log_density = parameter_at(model, parameter, auxiliary, coordinates[draw, j])
+            log_prior += log_density
+            if point[parameter] < plan.lower[parameter] or point[parameter] > plan.upper[parameter]:
+                log_prior = -np.inf
+        values[draw, :] = log_prior
+        if log_prior == -np.inf:
+            continue
+        rates_and_local_slopes(model, point, background, signal, of_background, of_signal)
+        for b in range(n_bins):
+            first, end = plan.bin_start[b], plan.bin_start[b + 1]
+            count = counts[b]
+            for k in range(xsec_fb.size):
+                rate = background[b] + xsec_fb[k] * signal[b]
+                if first == end:
+                    if rate < 0.0 or (rate == 0.0 and count > 0.0):
+                        values[draw, k] = -np.inf
+                    else:
+                        values[draw, k] += (count * math.log(rate) if count > 0.0 else 0.0) - rate
+                    continue
+                parameter = plan.bin_parameter[first]
+                slope = of_background[parameter] + xsec_fb[k] * of_signal[parameter]
+                if rate < 0.0 or slope < 0.0:
+                    values[draw, k] = -np.inf
+                elif model.constraint[parameter] == 2:
+                    shape = auxiliary[parameter] + 1.0
+                    values[draw, k] += log_gamma_average(count, rate, slope / model.factor[parameter], shape)
+                else:
+                    variance = (slope * model.width[parameter]) ** 2
+                    low, high = -np.inf, np.inf
+                    if end == first + 1:
+                        width = model.width[parameter]
+                        low = (plan.lower[parameter] - auxiliary[parameter]) / width
+                        high = (plan.upper[parameter] - auxiliary[parameter]) / width
+                    for i in range(first + 1, end):
+                        other = plan.bin_parameter[i]
+                        extra = of_background[other] + xsec_fb[k] * of_signal[other]
+                        variance += (extra * model.width[other]) ** 2
+                    values[draw, k] += log_normal_average(count, rate, math.sqrt(variance), low, high)
+
+
+@compiled
+def laplace_approximation(
+    model: CompiledModel,
+    plan: IntegrationPlan,
+    counts: Floats,
+    auxiliary: Floats,
+    point: Floats,
+    tempering: float,
+    centre: Floats,
+    root: Floats,
+) -> bool:
+    """Fill in a normal approximation of the sampled parameters' posterior around a best fit.
+
+    Parameters
+    ----------
+    model, plan, counts, auxiliary
+        As for `log_joint`.
+    point
+        Best fit, shape (n_parameters,).
+    tempering
+        Factor by which the counts are taken to know less than they do.
+    centre
+        Filled with the coordinates of the fit, shape (n_sampled,).
+    root
+        Filled with a Cholesky factor of the covariance, the cross-section integrated over, (n_sampled, n_sampled).
+
+    Returns
+    -------
+    Whether the approximation exists.
+    """
+    n_sampled, n_bins = plan.sampled.size, model.n_bins
+    expected, local_slopes = np.empty(n_bins), np.empty(point.size)
+    global_slopes = np.empty((n_bins, model.n_globals))
+    rates_and_slopes(model, point, expected, global_slopes, local_slopes)
+    slopes = np.empty(n_sampled)
+    # The cross-section comes first, so that the rest of the inverse is its marginal.
+    information = np.zeros((n_sampled + 1, n_sampled + 1))
+    for j in range(n_sampled):
+        parameter = plan.sampled[j]
+        # The maximum of a gamma density in the cube root lies higher than in the variable itself.
+        raise_by = 2.0 / 3.0 / model.factor[parameter] if model.constraint[parameter] == 2 else 0.0
+        centre[j] = coordinate_of(model, parameter, auxiliary, point[parameter] + raise_by)
+        _, slopes[j], _ = parameter_at(model, parameter, auxiliary, centre[j])
+        information[j + 1, j + 1] = 1.0 if model.constraint[parameter] != 0 else 1e-12
+    row = np.empty(n_sampled + 1)
+    for b in range(n_bins):
+        if expected[b] <= 0.0 or counts[b] <= 0.0:
+            continue
+        spread = 0.0
+        for i in range(plan.bin_start[b], plan.bin_start[b + 1]):
+            parameter = plan.bin_parameter[i]
+            width = model.width[parameter]
+            if model.constraint[parameter] == 2:
+                width = math.sqrt(auxiliary[parameter] + 1.0) / model.factor[parameter]
+            spread += (local_slopes[parameter] * width) ** 2
+        weight = counts[b] / expected[b] ** 2
+        weight = weight / (1.0 + weight * spread) / tempering
+        row[0] = global_slopes[b, model.slot[model.poi]]
+        for j in range(n_sampled):
+            parameter = plan.sampled[j]
+            slot = model.slot[parameter]
+            row[j + 1] = slopes[j] * global_slopes[b, slot] if slot >= 0 else 0.0
+        for i in range(model.local_start[b], model.local_start[b + 1]):
+            for j in range(n_sampled):
+                if plan.sampled[j] == model.local_parameter[i]:
+                    row[j + 1] = slopes[j] * local_slopes[plan.sampled[j]]
+        for i in range(n_sampled + 1):
+            if row[i] != 0.0:
+                for j in range(i + 1):
+                    information[i, j] += weight * row[i] * row[j]
+    for i in range(1, n_sampled + 1):
+        if information[i, i] <= 2e-12:
+            # Neither prior nor counts: a unit of width in the coordinate.
+            information[i, i] = 1.0
+    if information[0, 0] <= 0.0:
+        information[0, 0] = 1.0
+    for i in range(n_sampled + 1):
+        for j in range(i):
+            information[j, i] = information[i, j]
+    covariance = np.linalg.inv(information)
+    for i in range(n_sampled):
+        for j in range(n_sampled):
+            root[i, j] = covariance[i + 1, j + 1]
+    factorise(root)
+    for i in range(n_sampled):
+        if not np.isfinite(root[i, i]):
+            return False
+        for j in range(i + 1, n_sampled):
+            root[i, j] = 0.0
+    return True
