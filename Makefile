@@ -18,11 +18,11 @@ export UV_LINK_MODE = copy
 # Many processes import the same libraries: the first to do so leaves the bytecode for the others.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help analysis test lint lock clean environment
+.PHONY: help analysis test test-clusters lint lock clean environment
 .DEFAULT_GOAL := help
 
 help:  ## List the targets.
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 environment: $(READY)  ## Make the environment in .venv.
 
@@ -33,6 +33,11 @@ analysis: $(READY)  ## Run the demo analysis on this machine, from simulated eve
 
 test: $(READY) lint  ## Lint, check types and run all tests.
 	$(BIN)/pytest --durations=15
+
+test-clusters: $(READY)  ## Start SLURM and Dask Gateway on loopback, run the tests with them, and stop all of it.
+	.ci/install-slurm
+	$(BIN)/pytest tests/clusters -m clusters -v --timeout 600 --durations=10; status=$$?; \
+	    $(BIN)/python tests/clusters/daemons.py; exit $$status
 
 lint: $(READY)  ## Check style and types.
 	$(BIN)/ruff check .

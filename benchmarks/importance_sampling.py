@@ -77,7 +77,7 @@ def effective_luminosity(
         used += time.process_time()
         for channel, found in weights.items():
             selected = passes(survivors, channel)
-            found.append(np.column_stack([survivors.number // importance.repeats, survivors.weight])[selected])
+            found.append(np.column_stack([survivors.number // importance.copies_max, survivors.weight])[selected])
         used -= time.process_time()
     used += time.process_time()
     cross_section_fb = background_cross_section(process, config).value_fb

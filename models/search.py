@@ -79,11 +79,13 @@ class Process(StrEnum):
     TWOPHOTON = "twophoton"
     TAUTAULL = "tautaull"
     DATA = "data"
+    UNKNOWN = "unknown"
+    """Simulation of which nobody has said what it is; it can be stored, but not be analysed."""
 
     @property
     def is_background(self) -> bool:
         """Whether this is a simulated background component."""
-        return self not in (Process.SIGNAL, Process.DATA)
+        return self not in (Process.SIGNAL, Process.DATA, Process.UNKNOWN)
 
 
 BACKGROUNDS = tuple(process for process in Process if process.is_background)

@@ -32,8 +32,9 @@ INTRODUCTION: Final = f"""# Branches of the compact Belle ntuple
 
 A file holds one TTree `{TREE_NAME}`, one entry per event, and a TObjString `{METADATA_KEY}` with the sample's metadata
 as JSON. Collections are jagged branches `<Collection>_<name>` that share the counter `n<Collection>` (int32), so that
-uproot, RDataFrame and ROOT open them alike. Lengths are in mm, momenta and energies in GeV, angles in rad, in the
-laboratory frame: z along the solenoid's field, roughly along the electron beam.
+uproot, RDataFrame and ROOT open them alike. An RNTuple in its place is read as well; its collections know their lengths
+and have no counters. Lengths are in mm, momenta and energies in GeV, angles in rad, in the laboratory frame: z along
+the solenoid's field, roughly along the electron beam.
 
 Helices are basf2's perigee parameters about the origin: the point at transverse arc length s is
 x = d0 sin φ0 + (sin φ0 − sin(φ0 − ω s))/ω, y = −d0 cos φ0 − (cos φ0 − cos(φ0 − ω s))/ω, z = z0 + s tan λ.

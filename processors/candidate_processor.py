@@ -18,7 +18,16 @@ from processors.candidates import CandidatePath, write_candidates
 from processors.chunk import Chunk
 from processors.chunk_processor import ChunkProcessor
 from processors.configuration import CandidateSettings, IdentificationSettings, TrackSettings
-from processors.cutflow import CandidatePurity, Cut, SampleSummary, count, count_multiplicity
+from processors.cutflow import (
+    CandidatePurity,
+    Cut,
+    EventCounter,
+    RemovedEvents,
+    SampleSummary,
+    close_counts,
+    count_multiplicity,
+)
+from processors.event_identity import pack_run
 from processors.fileset import sample_metadata
 from processors.four_track_events import (
     FourTrackEvents,
@@ -26,6 +35,7 @@ from processors.four_track_events import (
     read_four_track_events,
     track_helices,
 )
+from processors.run_selection import RunSelection
 from processors.selection import N_TRACKS, LeptonFlags, four_good_tracks, good_tracks, has_lepton_pair, identify_leptons
 from processors.variations import Kinematics, shift_kinematics
 
@@ -42,19 +52,26 @@ class CandidateProcessor(ChunkProcessor):
         The selection.
     folder
         Where candidate files go, as `processors.candidates` lays them out; the same for all workers.
+    runs
+        Sample name → which runs are analysed; all of those that are not named.
     """
 
-    def __init__(self, settings: CandidateSettings, folder: str | Path) -> None:
+    def __init__(
+        self, settings: CandidateSettings, folder: str | Path, runs: Mapping[str, RunSelection] | None = None
+    ) -> None:
         self._settings = settings
         self._folder = Path(folder)
+        self._runs = dict(runs or {})
 
-    def identity(self, dataset: str, metadata: Mapping[str, Any]) -> dict[str, JsonValue]:  # noqa: ARG002
+    def identity(self, dataset: str, metadata: Mapping[str, Any]) -> dict[str, JsonValue]:
         """Return the selection and what it treats differently from sample to sample; sums over files do not matter."""
         sample = sample_metadata(metadata)
         return {
             "settings": self._settings.model_dump(mode="json"),
+            "runs": self._runs.get(dataset, RunSelection()).model_dump(mode="json"),
             "is_data": sample.is_data,
             "m_phi_gev": sample.m_phi_gev,
+            "repeats": sample.repeats,
         }
 
     def written_files(self, output: dict[str, SampleSummary]) -> dict[str, Path]:
@@ -76,44 +93,62 @@ class CandidateProcessor(ChunkProcessor):
         flag = chunk.event_column("is_data")
         chunk.require("is_data", flag == is_data, flag)
         weight = np.ones(chunk.n_events) if is_data else chunk.event_column("weight")
+        selected, removed = _selected_runs(chunk, self._runs.get(str(events.metadata["dataset"]), RunSelection()))
+        in_runs = weight[selected]
         summary = SampleSummary(
-            n_events=chunk.n_events,
-            sum_weights=float(weight.sum()),
+            n_events=len(in_runs),
+            removed=removed,
+            sum_weights=float(in_runs.sum()),
             cutflow={},
             candidate_multiplicity={},
             purity={},
             files={},
         )
-        for searches, tracks in _four_track_selections(chunk, self._settings.tracks):
+        run, event = (chunk.event_column(name) for name in ("run", "event"))
+        counter = EventCounter.of_chunk(run, event, sample.repeats)
+        read = counter.count(in_runs, run[selected], event[selected])
+        for searches, tracks in _four_track_selections(chunk, selected, self._settings.tracks):
             charge, leptons = _read_leptons(chunk, tracks, self._settings.identification)
             neutral = charge.sum(axis=1) == 0
             paired = {search: neutral & has_lepton_pair(charge, leptons.of(search.channel)) for search in searches}
             survives = np.logical_or.reduce(list(paired.values()))
             survivors = read_four_track_events(chunk, tracks[survives], is_data=is_data, m_phi_gev=sample.m_phi_gev)
-            of_event = weight[chunk.event_index("Track")[tracks[:, 0]]]
+            row = chunk.event_index("Track")[tracks[:, 0]]
             for search in searches:
-                summary["cutflow"][search] = {
-                    Cut.ALL: count(weight),
-                    Cut.FOUR_GOOD_TRACKS: count(of_event),
-                    Cut.NET_CHARGE_ZERO: count(of_event[neutral]),
-                    Cut.LEPTON_PAIR: count(of_event[paired[search]]),
+                summary["cutflow"][search] = {Cut.ALL: read} | {
+                    cut: counter.count(weight[passed], run[passed], event[passed])
+                    for cut, passed in (
+                        (Cut.FOUR_GOOD_TRACKS, row),
+                        (Cut.NET_CHARGE_ZERO, row[neutral]),
+                        (Cut.LEPTON_PAIR, row[paired[search]]),
+                    )
                 }
                 in_search = survivors.select(paired[search][survives])
-                self._process_search(in_search, search, str(events.metadata["dataset"]), chunk, summary)
+                self._process_search(in_search, search, str(events.metadata["dataset"]), chunk, counter, summary)
         return {str(events.metadata["dataset"]): summary}
 
     def postprocess(self, accumulator: dict[str, SampleSummary]) -> dict[str, SampleSummary]:
-        """Return the merged summaries; nothing is left to do."""
+        """Return the merged summaries, generated events that chunks shared counted once."""
+        for summary in accumulator.values():
+            close_counts(summary)
         return accumulator
 
     def _process_search(
-        self, survivors: FourTrackEvents, search: Search, sample: str, chunk: Chunk, summary: SampleSummary
+        self,
+        survivors: FourTrackEvents,
+        search: Search,
+        sample: str,
+        chunk: Chunk,
+        counter: EventCounter,
+        summary: SampleSummary,
     ) -> None:
         """Write the candidates of one search and add what it counts to the summary."""
         uncertainty = self._settings.corrections.momentum_scale_uncertainty
         variations = [Kinematics.NOMINAL] if survivors.truth is None else list(Kinematics)
         for kinematics in variations:
-            selected = select_candidates(shift_kinematics(survivors, kinematics, uncertainty), search, self._settings)
+            selected = select_candidates(
+                shift_kinematics(survivors, kinematics, uncertainty), search, self._settings, counter
+            )
             path = CandidatePath(search, kinematics, sample, Path(chunk.path).stem, chunk.first_entry, chunk.stop_entry)
             write_candidates(self._folder / path.relative, selected.columns)
             summary["files"][str(path.relative)] = len(selected.n_in_event)
@@ -123,12 +158,22 @@ class CandidateProcessor(ChunkProcessor):
                 summary["purity"][search] = _purity(selected)
 
 
-def _four_track_selections(chunk: Chunk, settings: TrackSettings) -> list[tuple[Sequence[Search], NDArray[np.intp]]]:
-    """Return the good tracks of four-track events for each track requirement and the searches that use it.
+def _selected_runs(chunk: Chunk, runs: RunSelection) -> tuple[NDArray[np.bool_], RemovedEvents]:
+    """Return which events of a chunk are of selected runs, and the count of the others."""
+    if runs.selects_all:
+        return np.ones(chunk.n_events, dtype=bool), RemovedEvents(run_range=0, good_runs=0)
+    in_range, good = runs.masks(pack_run(chunk.event_column("experiment"), chunk.event_column("run")))
+    return good, RemovedEvents(run_range=int(np.sum(~in_range)), good_runs=int(np.sum(in_range & ~good)))
+
+
+def _four_track_selections(
+    chunk: Chunk, selected: NDArray[np.bool_], settings: TrackSettings
+) -> list[tuple[Sequence[Search], NDArray[np.intp]]]:
+    """Return the good tracks of selected four-track events for each track requirement and the searches that use it.
 
     Only the columns that decide it are read, and computed with only where an event has tracks enough.
     """
-    enough = (chunk.counts("Track") >= N_TRACKS)[chunk.event_index("Track")]
+    enough = (selected & (chunk.counts("Track") >= N_TRACKS))[chunk.event_index("Track")]
     tracks = np.flatnonzero(enough)
     event = chunk.event_index("Track")[tracks]
     helix = Helix(*(column[tracks] for column in track_helices(chunk)))

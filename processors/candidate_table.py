@@ -12,7 +12,7 @@ from models.errors import LeptophileError
 from models.search import Search
 from processors.configuration import CandidateSettings
 from processors.corrections import corrected_weights
-from processors.cutflow import Cut, Cutflow, count
+from processors.cutflow import Cut, Cutflow, EventCounter
 from processors.features import candidate_features
 from processors.four_track_events import FourTrackEvents
 from processors.phi_candidates import PhiCandidates, find_phi_candidates, true_candidates, true_leptons
@@ -49,7 +49,9 @@ def lepton_flags(events: FourTrackEvents, settings: CandidateSettings) -> Lepton
     )
 
 
-def select_candidates(events: FourTrackEvents, search: Search, settings: CandidateSettings) -> SelectedCandidates:
+def select_candidates(
+    events: FourTrackEvents, search: Search, settings: CandidateSettings, counter: EventCounter | None = None
+) -> SelectedCandidates:
     """Return the candidates of events that have a lepton pair.
 
     Parameters
@@ -60,6 +62,8 @@ def select_candidates(events: FourTrackEvents, search: Search, settings: Candida
         What is searched for.
     settings
         The selection.
+    counter
+        Counts what passes; without, all events are independent.
 
     Returns
     -------
@@ -74,7 +78,11 @@ def select_candidates(events: FourTrackEvents, search: Search, settings: Candida
     missing = _missing_momentum(events, settings)
     mass_passes = missing.mass_passes(settings.missing_momentum)
     passes = mass_passes & missing.angle_passes(settings.missing_momentum)
-    cutflow = {Cut.MISSING_MASS: count(events.weight[mass_passes]), Cut.MISSING_ANGLE: count(events.weight[passes])}
+    counter = counter or EventCounter()
+    cutflow = {
+        cut: counter.count(events.weight[mask], events.run[mask], events.event[mask])
+        for cut, mask in ((Cut.MISSING_MASS, mass_passes), (Cut.MISSING_ANGLE, passes))
+    }
     events, missing = events.select(passes), _select(missing, passes)
 
     is_lepton = lepton_flags(events, settings).of(search.channel)
@@ -85,7 +93,7 @@ def select_candidates(events: FourTrackEvents, search: Search, settings: Candida
     found[candidates.event] = True
     events, missing = events.select(found), _select(missing, found)
     candidates = replace(candidates, event=np.arange(events.n_events))
-    cutflow[Cut.PHI_CANDIDATE] = count(events.weight)
+    cutflow[Cut.PHI_CANDIDATE] = counter.count(events.weight, events.run, events.event)
     return SelectedCandidates(_columns(events, missing, candidates, search, settings), cutflow, candidates.n_in_event)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import BadInputError
-from processors.sample import UNREADABLE
+from processors.root_files import UNREADABLE, describe_cause
 
 AnyArray = NDArray[Any]
 
@@ -101,8 +101,7 @@ class Chunk:
         try:
             return read()
         except UNREADABLE as error:
-            reason = " ".join(str(error).split())[:160]
             raise BadInputError(
                 f"{self.path}: branch '{branch}' cannot be read in entries {self.first_entry} to {self.stop_entry} "
-                f"({type(error).__name__}: {reason})"
+                f"({describe_cause(error)})"
             ) from error

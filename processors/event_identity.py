@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from models.errors import BadInputError
 
-_EVENT_BITS: Final = 32
-_RUN_BITS: Final = 20
+EVENT_BITS: Final = 32
+RUN_BITS: Final = 20
 _EXPERIMENT_BITS: Final = 12
 
 
 def pack_event_identity(
-    experiment: NDArray[Any], run: NDArray[Any], event: NDArray[Any], *, source: str
+    experiment: NDArray[Any], run: NDArray[Any], event: NDArray[Any], *, source: str, first_entry: int = 0
 ) -> NDArray[np.uint64]:
     """Return (experiment, run, event) as one integer per event, unique and in lexicographic order.
 
@@ -25,6 +25,8 @@ def pack_event_identity(
         Shape (n_events,): below 4096, 1048576 and 2³²; Belle stays far below each.
     source
         What the numbers were read from, for the message of a failure.
+    first_entry
+        Entry of the first event, likewise.
 
     Raises
     ------
@@ -38,13 +40,41 @@ def pack_event_identity(
     """
     packed = np.zeros(len(event), dtype=np.uint64)
     columns = {"experiment": experiment, "run": run, "event": event}
-    for (name, column), bits in zip(columns.items(), (_EXPERIMENT_BITS, _RUN_BITS, _EVENT_BITS), strict=True):
+    for (name, column), bits in zip(columns.items(), (_EXPERIMENT_BITS, RUN_BITS, EVENT_BITS), strict=True):
         outside = (column < 0) | (column.astype(np.int64) >= 1 << bits)
         if np.any(outside):
             entry = int(np.argmax(outside))
-            raise BadInputError(f"{source}: branch '{name}' holds {column[entry]} at entry {entry}, outside its range")
+            where = f"at entry {first_entry + entry}"
+            raise BadInputError(f"{source}: branch '{name}' holds {column[entry]} {where}, outside its range")
         packed = (packed << np.uint64(bits)) | column.astype(np.uint64)
     return packed
+
+
+def run_of(packed: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return the packed experiment and run of packed identities, in lexicographic order.
+
+    >>> run_of(np.array([4503603922337797], dtype=np.uint64)).tolist()
+    [1048577]
+    """
+    return (packed >> np.uint64(EVENT_BITS)).astype(np.int64)
+
+
+def pack_run(experiment: ArrayLike, run: ArrayLike) -> NDArray[np.int64]:
+    """Return experiment and run in one integer, as `run_of` gives them.
+
+    >>> int(pack_run(1, 1))
+    1048577
+    """
+    return (np.asarray(experiment, dtype=np.int64) << RUN_BITS) | np.asarray(run, dtype=np.int64)
+
+
+def unpack_run(packed: int) -> tuple[int, int]:
+    """Return experiment and run of what `pack_run` made.
+
+    >>> unpack_run(1048577)
+    (1, 1)
+    """
+    return packed >> RUN_BITS, packed & ((1 << RUN_BITS) - 1)
 
 
 def describe_identity(packed: np.uint64) -> str:
@@ -54,9 +84,9 @@ def describe_identity(packed: np.uint64) -> str:
     'experiment 1, run 1, event 5'
     """
     value = int(packed)
-    event = value & ((1 << _EVENT_BITS) - 1)
-    run = value >> _EVENT_BITS & ((1 << _RUN_BITS) - 1)
-    return f"experiment {value >> (_EVENT_BITS + _RUN_BITS)}, run {run}, event {event}"
+    event = value & ((1 << EVENT_BITS) - 1)
+    run = value >> EVENT_BITS & ((1 << RUN_BITS) - 1)
+    return f"experiment {value >> (EVENT_BITS + RUN_BITS)}, run {run}, event {event}"
 
 
 def first_duplicate(identity: NDArray[np.uint64]) -> int | None:

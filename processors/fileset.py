@@ -1,25 +1,27 @@
-"""Which ntuples there are: the samples under a folder as a coffea fileset, every file checked when opened."""
+"""Which ntuples there are: data sets of files as a coffea fileset, every file checked, every event in it once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from itertools import groupby
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypedDict
-
-import awkward as ak
-import numpy as np
-import uproot
-from numpy.typing import NDArray
-from uproot.behaviors.RNTuple import HasFields
+from typing import Any, NamedTuple, Protocol, TypedDict, TypeVar
 
 from models.errors import BadInputError
-from processors.event_identity import describe_identity, first_duplicate, pack_event_identity
-from processors.ntuple import EVENT_BRANCHES, TREE_NAME
-from processors.ntuple_writer import written_collections
-from processors.sample import SampleMetadata, open_root_file, read_sample_metadata
+from models.search import Process
+from processors.checked_file import CheckedFile, check_file, read_identity
+from processors.event_identity import describe_identity
+from processors.event_spans import overlapping, shared_event
+from processors.ntuple import TREE_NAME
+from processors.root_files import Location, file_stamp, is_remote
+from processors.run_selection import Removed, RunSelection
+from processors.sample import SampleMetadata, read_sample_metadata
+from processors.sample_merging import OF_ONE_FILE, SUMMED, merge_metadata
 
 JsonValue = str | int | float | bool | None
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class DatasetSpec(TypedDict):
@@ -31,19 +33,24 @@ class DatasetSpec(TypedDict):
     """The sample's `SampleMetadata`, summed over its files, as JSON values."""
 
 
-class CheckedFile(NamedTuple):
-    """A file that passed every check which needs no more than opening it."""
+@dataclass(frozen=True)
+class Dataset:
+    """Files that are one sample."""
 
-    path: Path
-    metadata: SampleMetadata
-    identity: NDArray[np.uint64]
-    """Packed (experiment, run, event) of each entry, shape (n_entries,)."""
+    name: str
+    files: tuple[Location, ...]
+    replaced: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `SampleMetadata` that replace what the files say."""
+    runs: RunSelection = field(default_factory=RunSelection)
+    """Which runs are analysed."""
+    named_by_files: bool = True
+    """Whether the files have to say this name themselves."""
 
 
 class SkippedFile(NamedTuple):
     """A bad file that was left out on request, and what that costs."""
 
-    path: Path
+    path: Location
     reason: str
     """The sentence that an unskipped file would have failed with."""
     n_generated: int | None
@@ -53,29 +60,42 @@ class SkippedFile(NamedTuple):
 
 
 class FilesetScan(NamedTuple):
-    """What was found under an ntuple folder."""
+    """What was found."""
 
     fileset: dict[str, DatasetSpec]
-    """Sample name → files and metadata, sorted by name."""
+    """Sample name → files and metadata, in the order of the data sets."""
     skipped: tuple[SkippedFile, ...]
     """Files left out; always empty unless skipping was asked for."""
+    files: dict[str, tuple[CheckedFile, ...]]
+    """Sample name → the files of the fileset."""
+    removed: dict[str, Removed]
+    """Sample name → events that the selection of runs leaves out."""
+    datasets: tuple[Dataset, ...]
+    """What was asked for."""
 
 
-MapFiles = Callable[[Callable[[Path], CheckedFile | SkippedFile], Iterable[Path]], Iterable[CheckedFile | SkippedFile]]
-"""How checks are mapped over files: `map`, or a cluster client's equivalent, in order."""
+class MapFiles(Protocol):
+    """How work on files is mapped: `map`, or a cluster client's equivalent, in order."""
+
+    def __call__(self, function: Callable[[T], R], items: Iterable[T], /) -> Iterable[R]:
+        """Return what the function makes of every item."""
 
 
-def build_fileset(folder: str | Path, *, skip_bad_files: bool = False, map_files: MapFiles = map) -> FilesetScan:
+def build_fileset(
+    folder: str | Path,
+    *,
+    skip_bad_files: bool = False,
+    map_files: MapFiles = map,
+    known: Mapping[str, CheckedFile] | None = None,
+) -> FilesetScan:
     """Return the samples under `<folder>/<sample>/*.root`, checked.
 
     Parameters
     ----------
     folder
         Holds one folder per sample.
-    skip_bad_files
-        Leave bad files out and list them, instead of failing at the first one.
-    map_files
-        How the check of a file is mapped over files.
+    skip_bad_files, map_files, known
+        As for `scan_datasets`.
 
     Returns
     -------
@@ -90,29 +110,62 @@ def build_fileset(folder: str | Path, *, skip_bad_files: bool = False, map_files
     folders = sorted(entry for entry in Path(folder).glob("*") if entry.is_dir() and not entry.name.startswith("."))
     if not folders:
         raise BadInputError(f"{folder}: no samples; expected folders `<sample>/` with ROOT files")
-    paths = [path for sample in folders for path in _ntuples(sample)]
-    fileset: dict[str, DatasetSpec] = {}
+    datasets = [Dataset(sample.name, _ntuples(sample)) for sample in folders]
+    return scan_datasets(datasets, skip_bad_files=skip_bad_files, map_files=map_files, known=known)
+
+
+def scan_datasets(
+    datasets: Sequence[Dataset],
+    *,
+    skip_bad_files: bool = False,
+    map_files: MapFiles = map,
+    known: Mapping[str, CheckedFile] | None = None,
+) -> FilesetScan:
+    """Return data sets as a fileset, every file checked and no event in it twice.
+
+    An event may occur once in all data of all data sets, and once in the simulation of one process.
+
+    Parameters
+    ----------
+    datasets
+        Names must be unique.
+    skip_bad_files
+        Leave bad files out and list them, instead of failing at the first one.
+    map_files
+        How the check of a file is mapped over files.
+    known
+        Files that were checked before, by location: those that have not changed since are not opened.
+
+    Raises
+    ------
+    BadInputError
+        If a file is bad, an event occurs twice, or the files of a data set disagree about what they are.
+    """
+    check = partial(_check_or_skip if skip_bad_files else _check, known=dict(known or {}))
+    outcomes = iter(map_files(check, [path for dataset in datasets for path in dataset.files]))
+    good: dict[str, list[CheckedFile]] = {}
     skipped: list[SkippedFile] = []
-    outcomes = map_files(_check_or_skip if skip_bad_files else check_file, paths)
-    for sample, of_sample in groupby(outcomes, key=lambda outcome: outcome.path.parent.name):
-        good: list[CheckedFile] = []
-        for outcome in of_sample:
+
+    def drop(file: CheckedFile, reason: str) -> None:
+        if not skip_bad_files:
+            raise BadInputError(reason)
+        skipped.append(_skipped(_as_given(file.location), reason, file.metadata))
+
+    for dataset in datasets:
+        files: list[CheckedFile] = []
+        for _ in dataset.files:
+            outcome = next(outcomes)
             if isinstance(outcome, SkippedFile):
                 skipped.append(outcome)
+            elif (reason := _misfit(outcome, files, dataset)) is not None:
+                drop(outcome, reason)
             else:
-                good.append(outcome)
-        while (misfit := _find_misfit(good, sample)) is not None:
-            file, reason = misfit
-            if not skip_bad_files:
-                raise BadInputError(reason)
-            skipped.append(_skipped(file.path, reason, file.metadata))
-            good = [other for other in good if other is not file]
-        if good:
-            fileset[sample] = DatasetSpec(
-                files={str(file.path): TREE_NAME for file in good},
-                metadata=_merge_metadata([file.metadata for file in good]).model_dump(mode="json"),
-            )
-    return FilesetScan(fileset, tuple(skipped))
+                files.append(outcome)
+        good[dataset.name] = files
+    for name, file, reason in _repetitions(datasets, good, map_files):
+        drop(file, reason)
+        good[name].remove(file)
+    return _assembled(datasets, good, skipped)
 
 
 def without_files(scan: FilesetScan, bad: Mapping[str, str]) -> FilesetScan:
@@ -123,78 +176,31 @@ def without_files(scan: FilesetScan, bad: Mapping[str, str]) -> FilesetScan:
     Parameters
     ----------
     scan
-        What `build_fileset` returned.
+        What `build_fileset` or `scan_datasets` returned.
     bad
         Path of a file → what is wrong with it.
-
-    Raises
-    ------
-    BadInputError
-        If the metadata of another file of the same sample cannot be read any more.
     """
+    lost = [file for files in scan.files.values() for file in files if file.location in bad]
+    skipped = [_skipped(_as_given(file.location), bad[file.location], file.metadata) for file in lost]
+    good = {name: [file for file in files if file.location not in bad] for name, files in scan.files.items()}
+    return _assembled(scan.datasets, good, [*scan.skipped, *skipped])
+
+
+def _assembled(
+    datasets: Sequence[Dataset], good: Mapping[str, Sequence[CheckedFile]], skipped: Sequence[SkippedFile]
+) -> FilesetScan:
+    """Return good files as a fileset; data sets without any are not in it."""
     fileset: dict[str, DatasetSpec] = {}
-    skipped = list(scan.skipped)
-    for sample, dataset in scan.fileset.items():
-        lost = [path for path in dataset["files"] if path in bad]
-        if not lost:
-            fileset[sample] = dataset
+    removed: dict[str, Removed] = {}
+    for dataset in datasets:
+        files = good.get(dataset.name)
+        if not files:
             continue
-        good = {path: tree for path, tree in dataset["files"].items() if path not in bad}
-        left = _merge_metadata([read_sample_metadata(path) for path in good]) if good else None
-        whole = sample_metadata(dataset["metadata"])
-        # what each one has cost cannot be read any more: the first stands for all of this sample
-        for index, path in enumerate(lost):
-            cost = whole.n_generated - (left.n_generated if left else 0) if index == 0 else 0
-            skipped.append(SkippedFile(Path(path), bad[path], cost, _luminosity_lost_fb(whole, left, index)))
-        if left is not None:
-            fileset[sample] = DatasetSpec(files=good, metadata=left.model_dump(mode="json"))
-    return FilesetScan(fileset, tuple(skipped))
-
-
-def _luminosity_lost_fb(whole: SampleMetadata, left: SampleMetadata | None, index: int) -> float | None:
-    if whole.equivalent_luminosity_fb is None:
-        return None
-    remaining = (left.equivalent_luminosity_fb or 0.0) if left else 0.0
-    return whole.equivalent_luminosity_fb - remaining if index == 0 else 0.0
-
-
-def _ntuples(sample: Path) -> list[Path]:
-    paths = sorted(path for path in sample.glob("*.root") if not path.name.startswith("."))
-    if not paths:
-        raise BadInputError(f"{sample}: a sample without ROOT files")
-    return paths
-
-
-def check_file(path: Path) -> CheckedFile:
-    """Return what a file holds after checking its tree, branches, types, length and event numbers.
-
-    Raises
-    ------
-    BadInputError
-        Naming the file, and the branch and entry where there is one.
-    """
-    metadata = read_sample_metadata(path)
-    with open_root_file(path) as file:
-        tree = _tree(path, file)
-        _check_branches(path, tree, is_data=metadata.is_data)
-        columns = [tree[name].array(library="np") for name in ("experiment", "run", "event")]
-    identity = pack_event_identity(*columns, source=str(path))
-    duplicate = first_duplicate(identity)
-    if duplicate is not None:
-        raise BadInputError(f"{path}: entry {duplicate} repeats {describe_identity(identity[duplicate])}")
-    return CheckedFile(path, metadata, identity)
-
-
-_SUMMED: Final = ("n_generated", "sum_weights", "sum_weights2", "equivalent_luminosity_fb")
-"""Sample metadata that add up over files; all others but the seed are the same in every file."""
-
-
-def _merge_metadata(files: list[SampleMetadata]) -> SampleMetadata:
-    sums: dict[str, float | None] = {}
-    for name in _SUMMED:
-        values = [getattr(file, name) for file in files]
-        sums[name] = None if None in values else sum(values)
-    return files[0].model_copy(update={**sums, "seed": files[0].seed if len(files) == 1 else None})
+        metadata, removed[dataset.name] = merge_metadata(files, dataset.name, dataset.replaced, dataset.runs)
+        fileset[dataset.name] = DatasetSpec(
+            files={file.location: TREE_NAME for file in files}, metadata=metadata.model_dump(mode="json")
+        )
+    return FilesetScan(fileset, tuple(skipped), {name: tuple(good[name]) for name in fileset}, removed, tuple(datasets))
 
 
 def sample_metadata(metadata: Mapping[str, Any]) -> SampleMetadata:
@@ -202,9 +208,23 @@ def sample_metadata(metadata: Mapping[str, Any]) -> SampleMetadata:
     return SampleMetadata.model_validate({name: metadata[name] for name in SampleMetadata.model_fields})
 
 
-def _check_or_skip(path: Path) -> CheckedFile | SkippedFile:
+def _ntuples(sample: Path) -> tuple[Location, ...]:
+    paths = tuple(sorted(path for path in sample.glob("*.root") if not path.name.startswith(".")))
+    if not paths:
+        raise BadInputError(f"{sample}: a sample without ROOT files")
+    return paths
+
+
+def _check(path: Location, known: Mapping[str, CheckedFile]) -> CheckedFile:
+    before = known.get(str(path))
+    if before is not None and before.stamp == file_stamp(path).stamp:
+        return before
+    return check_file(path)
+
+
+def _check_or_skip(path: Location, known: Mapping[str, CheckedFile]) -> CheckedFile | SkippedFile:
     try:
-        return check_file(path)
+        return _check(path, known)
     except BadInputError as error:
         try:
             metadata = read_sample_metadata(path)
@@ -213,70 +233,63 @@ def _check_or_skip(path: Path) -> CheckedFile | SkippedFile:
         return _skipped(path, str(error), metadata)
 
 
-def _skipped(path: Path, reason: str, metadata: SampleMetadata | None) -> SkippedFile:
+def _skipped(path: Location, reason: str, metadata: SampleMetadata | None) -> SkippedFile:
     if metadata is None:
         return SkippedFile(path, reason, None, None)
     return SkippedFile(path, reason, metadata.n_generated, metadata.equivalent_luminosity_fb)
 
 
-def _find_misfit(files: list[CheckedFile], sample: str) -> tuple[CheckedFile, str] | None:
-    """Return the first file that does not belong with those before it, and why; None if all do."""
-    for file in files:
-        if file.metadata.name != sample:
-            return file, f"{file.path}: belongs to sample '{file.metadata.name}', lies in '{sample}'"
-        for name in sorted(SampleMetadata.model_fields.keys() - {*_SUMMED, "seed"}):
-            value, expected = getattr(file.metadata, name), getattr(files[0].metadata, name)
-            if value != expected:
-                return file, f"{file.path}: {name} is {value}, but {expected} in {files[0].path}"
-    if not files:
-        return None
-    identity = np.concatenate([file.identity for file in files])
-    duplicate = first_duplicate(identity)
-    if duplicate is None:
-        return None
-    offsets = np.cumsum([0, *(len(file.identity) for file in files)])
-    first = int(np.argmax(identity == identity[duplicate]))
-    index, original = (int(np.searchsorted(offsets, entry, side="right")) - 1 for entry in (duplicate, first))
-    where = f"entry {duplicate - offsets[index]} repeats {describe_identity(identity[duplicate])}"
-    return files[index], f"{files[index].path}: {where} of {files[original].path}"
+def _as_given(location: str) -> Location:
+    return location if is_remote(location) else Path(location)
 
 
-def _tree(path: Path, file: uproot.ReadOnlyDirectory) -> uproot.TTree:
-    classes = file.classnames(cycle=False)
-    if TREE_NAME not in classes:
-        trees = sorted(name for name, kind in classes.items() if kind in ("TTree", "ROOT::RNTuple"))
-        raise BadInputError(f"{path}: no tree '{TREE_NAME}', the file holds {', '.join(trees) or 'no tree'}")
-    return file[TREE_NAME]
+def _misfit(file: CheckedFile, before: Sequence[CheckedFile], dataset: Dataset) -> str | None:
+    """Return why a file does not belong with those before it in its data set, None if it does."""
+    process = dataset.replaced.get("process", file.metadata.process)
+    if process is Process.UNKNOWN:
+        return f"{file.location}: nobody has said which process this is; convert it with --process"
+    if dataset.named_by_files and file.metadata.name != dataset.name:
+        return f"{file.location}: belongs to sample '{file.metadata.name}', lies in '{dataset.name}'"
+    ignored = {*SUMMED, *OF_ONE_FILE, *dataset.replaced}
+    if not dataset.named_by_files:
+        ignored.add("name")
+    for name in sorted(SampleMetadata.model_fields.keys() - ignored):
+        value = getattr(file.metadata, name)
+        expected = getattr(before[0].metadata, name) if before else value
+        if value != expected:
+            return f"{file.location}: {name} is {value}, but {expected} in {before[0].location}"
+    return None
 
 
-def _check_branches(path: Path, tree: uproot.TTree, *, is_data: bool) -> None:
-    """Check all branches; the collections of an RNTuple know their lengths and have no counters."""
-    for branch in EVENT_BRANCHES:
-        _check_branch(path, tree, branch.name, branch.dtype, jagged=False)
-    for collection in written_collections(is_data=is_data):
-        if not isinstance(tree, HasFields):
-            _check_branch(path, tree, collection.counter, "int32", jagged=False)
-        for branch in collection.branches:
-            _check_branch(path, tree, f"{collection.name}_{branch.name}", branch.dtype, jagged=True)
+def _repetitions(
+    datasets: Sequence[Dataset], good: Mapping[str, Sequence[CheckedFile]], map_files: MapFiles
+) -> list[tuple[str, CheckedFile, str]]:
+    """Return the files that repeat an event of one before them, with their data set and where it is repeated."""
+    groups: dict[object, list[tuple[str, CheckedFile]]] = {}
+    for dataset in datasets:
+        for file in good[dataset.name]:
+            groups.setdefault(_kind(dataset, file), []).append((dataset.name, file))
+    found = []
+    for members in groups.values():
+        for indices in overlapping([file.spans for _, file in members]):
+            identities = map_files(read_identity, [_as_given(members[index][1].location) for index in indices])
+            remaining = list(zip(indices, identities, strict=True))
+            while (shared := shared_event([identity for _, identity in remaining])) is not None:
+                name, file = members[remaining[shared.file][0]]
+                _, original = members[remaining[shared.first_file][0]]
+                event = describe_identity(shared.identity)
+                found.append(
+                    (name, file, f"{file.location}: entry {shared.entry} repeats {event} of {original.location}")
+                )
+                del remaining[shared.file]
+    return found
 
 
-def _check_branch(path: Path, tree: uproot.TTree, name: str, dtype: str, *, jagged: bool) -> None:
-    """Check that a branch exists and holds numbers of its kind, no narrower than the table says."""
-    if name not in tree:
-        raise BadInputError(f"{path}: tree '{TREE_NAME}' lacks the branch '{name}'")
-    form = _form(tree[name])
-    is_jagged = isinstance(form, ak.forms.ListOffsetForm)
-    content = form.content if is_jagged else form
-    expected = np.dtype(dtype)
-    stored = np.dtype(content.primitive) if isinstance(content, ak.forms.NumpyForm) else None
-    same_kind = stored is not None and stored.kind == expected.kind and np.can_cast(expected, stored)
-    if is_jagged != jagged or not same_kind:
-        shape = "an array per event of " if jagged else ""
-        raise BadInputError(f"{path}: branch '{name}' holds {tree[name].typename}, expected {shape}{dtype}")
-
-
-def _form(branch: Any) -> ak.forms.Form:
-    """Return the awkward form of a branch of a TTree or a field of an RNTuple."""
-    if isinstance(branch, HasFields):
-        return branch.to_akform()[0].contents[0]
-    return branch.interpretation.awkward_form(None)
+def _kind(dataset: Dataset, file: CheckedFile) -> object:
+    """Return what is the same for files that may not share an event."""
+    if file.metadata.is_data:
+        return Process.DATA
+    if dataset.named_by_files:
+        return dataset.name
+    metadata = file.metadata.model_copy(update=dict(dataset.replaced))
+    return metadata.process, metadata.channel, metadata.m_phi_gev, repr((metadata.ctau_mm, metadata.lifetimes))

@@ -118,8 +118,8 @@ PI0: Final = Collection(
         Branch("py", "float32", "GeV", "y momentum"),
         Branch("pz", "float32", "GeV", "z momentum"),
         Branch("E", "float32", "GeV", "energy"),
-        Branch("photon0", "int32", "", "index of the first photon in Photon"),
-        Branch("photon1", "int32", "", "index of the second photon in Photon"),
+        Branch("photon0", "int32", "", "index of the first photon in Photon, −1 if unknown"),
+        Branch("photon1", "int32", "", "index of the second photon in Photon, −1 if unknown"),
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Writing compact Belle ntuples: one TTree of jagged collections, checked against the branch table, in clusters."""
+"""Writing compact Belle ntuples: jagged collections in one TTree or RNTuple, checked against the branch table."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ class NtupleContentError(LeptophileError):
 class NtupleWriterSettings(Settings):
     """How ntuples are laid out on disk."""
 
+    format: Literal["ttree", "rntuple"] = "ttree"
+    """A TTree opens everywhere; ROOT's RNTuple, which follows it, needs ROOT 6.34 or uproot 5.7."""
     events_per_cluster: PositiveInt = 20_000
     """Events in each basket of every branch: the smallest piece a worker can read without reading twice."""
     compression: Literal["LZ4", "ZSTD", "ZLIB", "LZMA"] = "ZSTD"
@@ -136,13 +138,17 @@ class NtupleWriter:
         self._file = file
         self._collections = collections
         self._settings = settings
-        self._tree = file.mktree(
-            TREE_NAME,
-            _branch_types(collections),
-            title="compact Belle ntuple",
-            counter_name=lambda branch: f"n{branch.split('_', 1)[0]}",
-            initial_basket_capacity=settings.expected_clusters,
-        )
+        if settings.format == "rntuple":
+            # Its collections know their lengths and have no counters.
+            self._tree = file.mkrntuple(TREE_NAME, _branch_types(collections), "compact Belle ntuple")
+        else:
+            self._tree = file.mktree(
+                TREE_NAME,
+                _branch_types(collections),
+                title="compact Belle ntuple",
+                counter_name=lambda branch: f"n{branch.split('_', 1)[0]}",
+                initial_basket_capacity=settings.expected_clusters,
+            )
         self._waiting: list[_Events] = []
         self.n_events = 0
         """Events handed over so far."""

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import lzma
-import struct
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
-import cramjam
 import uproot
 from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
@@ -19,21 +12,7 @@ from models.lifetime import LifetimeMixture
 from models.search import Channel, Process
 from models.settings import Settings
 from processors.ntuple import METADATA_KEY
-
-UNREADABLE = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    IndexError,
-    EOFError,
-    lzma.LZMAError,
-    struct.error,
-    zlib.error,
-    cramjam.DecompressionError,
-    uproot.DeserializationError,
-)
-"""What uproot raises on a file that is missing, truncated, empty or not ROOT."""
+from processors.root_files import Location, open_root_file
 
 
 class SampleMetadata(Settings):
@@ -70,14 +49,16 @@ class SampleMetadata(Settings):
     equivalent_luminosity_fb: float | None = Field(default=None, ge=0.0)
     """Effective number of events over the cross-section, in fb⁻¹; the recorded luminosity for data."""
     repeats: PositiveInt = 1
-    """Times that each generated event went through detector and selection. The event number over this, rounded down, is
-    the number of the generated event: events that share it are not independent."""
+    """Most times that a generated event went through detector and selection. The event number over this, rounded down,
+    is the number of the generated event: events that share it are not independent, and next to each other."""
     skim: str = ""
     """Which generated events were left out, as the settings of the skim in JSON; empty if none were."""
     seed: int | None = Field(default=None, ge=0)
     """Seed that reproduces the file; None for real data."""
     generator: str
     """Generator or converter and its version."""
+    notes: tuple[str, ...] = ()
+    """What a conversion put in place of numbers that its input lacked."""
 
     @model_validator(mode="after")
     def _fields_fit_the_process(self) -> Self:
@@ -103,13 +84,13 @@ class SampleMetadata(Settings):
         return self.lifetimes or LifetimeMixture.single(self.ctau_mm or 0.0)
 
 
-def read_sample_metadata(path: str | Path) -> SampleMetadata:
+def read_sample_metadata(path: Location) -> SampleMetadata:
     """Return the metadata that an ntuple file carries.
 
     Parameters
     ----------
     path
-        The ROOT file.
+        The ROOT file, or its URL.
 
     Raises
     ------
@@ -127,52 +108,3 @@ def read_sample_metadata(path: str | Path) -> SampleMetadata:
         first = error.errors()[0]
         where = ".".join(str(part) for part in (METADATA_KEY, *first["loc"]))
         raise BadInputError(f"{path}: sample metadata are invalid at {where}: {first['msg']}") from error
-
-
-@contextmanager
-def open_root_file(path: str | Path) -> Iterator[uproot.ReadOnlyDirectory]:
-    """Open a ROOT file, turning each way in which that or reading it can fail into one named error.
-
-    Raises
-    ------
-    BadInputError
-        If the file is missing, empty, truncated or not a ROOT file.
-    """
-    # Metadata and the list of contents are written last: without them, a truncated file fails in any of many ways.
-    if (left := _bytes_left(Path(path))) is not None:
-        raise BadInputError(f"{path}: truncated, {left.found} of {left.written} bytes are left")
-    try:
-        with uproot.open(Path(path)) as file:
-            yield file
-    except FileNotFoundError as error:
-        raise BadInputError(f"{path}: no such file") from error
-    except UNREADABLE as error:
-        if Path(path).is_file() and Path(path).stat().st_size == 0:
-            raise BadInputError(f"{path}: not a readable ROOT file, it has no bytes at all") from error
-        reason = " ".join(str(error).split())[:160]
-        raise BadInputError(f"{path}: not a readable ROOT file ({type(error).__name__}: {reason})") from error
-
-
-class _BytesLeft(NamedTuple):
-    """What is left of a file."""
-
-    found: int
-    written: int
-
-
-def _bytes_left(path: Path) -> _BytesLeft | None:
-    """Return the sizes that a truncated ROOT file has and should have, None if it is not a truncated ROOT file.
-
-    A ROOT file begins with `root`, its format version and its size, which takes eight bytes in files of the large
-    format (versions from a million on) and four in others.
-    """
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        header = file.read(20)
-    if len(header) < 20 or not header.startswith(b"root"):
-        return None
-    (version,) = struct.unpack_from(">i", header, 4)
-    (written,) = struct.unpack_from(">q" if version >= 1_000_000 else ">i", header, 12)
-    found = path.stat().st_size
-    return _BytesLeft(found, written) if found < written else None

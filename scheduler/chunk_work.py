@@ -6,22 +6,25 @@ results, and a run that was interrupted finds what it had done.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from coffea.nanoevents import BaseSchema
-from coffea.processor import IterativeExecutor, ProcessorABC, Runner, accumulate
-from coffea.processor.executor import FileMeta, WorkItem
+import awkward as ak
+import uproot
+from coffea.nanoevents import BaseSchema, NanoEventsFactory
+from coffea.processor import ProcessorABC, Runner, accumulate
+from coffea.processor.executor import FileMeta
 from pydantic import JsonValue
 
 from models.errors import BadInputError, IncompleteRunError
 from processors.atomic_file import atomic_path
 from processors.chunk_processor import ChunkProcessor
-from processors.sample import UNREADABLE
+from processors.root_files import UNREADABLE
 from scheduler.chunks import Chunk, PlannedFile
 from scheduler.code_identity import computation_identity
 from scheduler.coverage import Coverage
@@ -33,8 +36,6 @@ from scheduler.result_store import ResultStore, result_key, temporary_key
 ROOT: Final = "root"
 PARQUET: Final = "parquet"
 _OPEN_TIMEOUT_S: Final = 60
-_READING: Final = ("Failed to open file", "Failed creating nanoevents")
-"""How messages of coffea begin for what happens before the processor is called."""
 
 
 class StoredResult(NamedTuple):
@@ -52,6 +53,26 @@ class Receipt(NamedTuple):
     restored: bool
     """Whether the result was there already."""
     memory: PeakMemory
+    work_s: float = 0.0
+    """Time that the processor itself took."""
+
+
+class OpenFiles:
+    """The file that a worker read last, kept open: to read the description of a tree takes longer than most chunks."""
+
+    def __init__(self) -> None:
+        self._planned: PlannedFile | None = None
+        self._file: uproot.ReadOnlyDirectory | None = None
+
+    def get(self, planned: PlannedFile) -> uproot.ReadOnlyDirectory:
+        """Return an open file."""
+        if planned != self._planned:
+            if self._file is not None:
+                self._file.close()
+            self._planned = None
+            self._file = uproot.open({planned.path: None}, timeout=_OPEN_TIMEOUT_S)
+            self._planned = planned
+        return self._file
 
 
 @dataclass(frozen=True)
@@ -82,6 +103,37 @@ class ChunkJob:
             else content_identity(chunk.file.path)
         )
         return result_key(identity=identity, file=file, entries=[chunk.start, chunk.stop])
+
+    def open_events(self, chunk: Chunk) -> ak.Array:
+        """Return the events of a chunk as coffea's runner would give them to the processor: virtual, with metadata."""
+        metadata = {
+            "dataset": chunk.file.dataset,
+            "filename": chunk.file.path,
+            "treename": chunk.file.tree,
+            "entrystart": chunk.start,
+            "entrystop": chunk.stop,
+            "fileuuid": str(UUID(bytes=chunk.file.uuid)),
+            **self.metadata[chunk.file.dataset],
+        }
+        options = {
+            "schemaclass": self.schema,
+            "metadata": metadata,
+            "mode": "virtual",
+            "entry_start": chunk.start,
+            "entry_stop": chunk.stop,
+        }
+        if self.file_format == PARQUET:
+            return NanoEventsFactory.from_parquet(chunk.file.path, **options).events()
+        file = self._open_files.get(chunk.file)
+        return NanoEventsFactory.from_root(file, treepath=chunk.file.tree, **options).events()
+
+    @cached_property
+    def _open_files(self) -> OpenFiles:
+        return OpenFiles()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # what is cached belongs to one process
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def _identities(self) -> dict[str, str]:
@@ -126,18 +178,19 @@ def _process(chunk: Chunk, job: ChunkJob) -> Receipt:
     key = job.key(chunk)
     files_key = f"{key}.files"
     part = Part(key, Coverage.of(chunk.number), is_temporary=not isinstance(job.processor, ChunkProcessor))
+    work_s = 0.0
     with measure_peak_memory() as memory:
         found = job.store.load(key)
         restored = found is not None and _restore_files(found.value, files_key, job)
         if not restored:
-            output = _run_processor(chunk, job)
+            output, work_s = _run_processor(chunk, job)
             # what was read while the file changed is the result of neither
             check_unchanged(chunk.file.path, chunk.file.stamp)
             written = job.processor.written_files(output) if isinstance(job.processor, ChunkProcessor) else {}
             if written:
                 job.store.save(files_key, {name: path.read_bytes() for name, path in written.items()})
             job.store.save(key, StoredResult(output, chunk.stop - chunk.start))
-    return Receipt(part, chunk.stop - chunk.start, restored, memory)
+    return Receipt(part, chunk.stop - chunk.start, restored, memory, work_s)
 
 
 def _restore_files(result: StoredResult, files_key: str, job: ChunkJob) -> bool:
@@ -154,35 +207,19 @@ def _restore_files(result: StoredResult, files_key: str, job: ChunkJob) -> bool:
     return True
 
 
-def _run_processor(chunk: Chunk, job: ChunkJob) -> Any:
-    item = WorkItem(
-        chunk.file.dataset,
-        chunk.file.path,
-        chunk.file.tree,
-        chunk.start,
-        chunk.stop,
-        chunk.file.uuid,
-        dict(job.metadata[chunk.file.dataset]),
-    )
-    runner = Runner(
-        executor=IterativeExecutor(status=False, compression=None, retries=0),
-        # coffea's default cache outlives the fileset: changed sample metadata would be ignored
-        metadata_cache={},
-        schema=job.schema,
-        format=job.file_format,
-        processor_compression=None,
-    )
+def _run_processor(chunk: Chunk, job: ChunkJob) -> tuple[Any, float]:
+    """Return what the processor makes of a chunk and the seconds it takes."""
     try:
-        # the method, not the processor: coffea would call `postprocess` for every chunk
-        result = runner.run([item], job.processor.process)
-    except Exception as error:
-        cause = error.__cause__
-        if str(error).startswith(_READING) and isinstance(cause, UNREADABLE):
-            raise _unreadable(chunk.file.path, cause) from cause
-        raise
-    if result["processed"] != {item}:
-        raise IncompleteRunError(f"{chunk}: coffea says that it did not process this chunk.")
-    return result["out"]
+        events = job.open_events(chunk)
+    except UNREADABLE as error:
+        raise _unreadable(chunk.file.path, error) from error
+    if len(events) != chunk.stop - chunk.start:
+        raise BadInputError(f"{chunk.file.path}: {len(events)} entries from {chunk.start} to {chunk.stop}")
+    start = time.perf_counter()
+    output = job.processor.process(events)
+    if output is None:
+        raise IncompleteRunError(f"{chunk}: the processor returned nothing.")
+    return output, time.perf_counter() - start
 
 
 def _merge(task: MergeTask, job: ChunkJob) -> Receipt:

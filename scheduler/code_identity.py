@@ -20,7 +20,7 @@ from typing import Final
 from pydantic import JsonValue
 
 PROJECT_PACKAGES: Final = ("models", "processors", "simulation", "scheduler")
-_DISTRIBUTION: Final = "leptophile"
+DISTRIBUTION: Final = "leptophile"
 
 
 @cache
@@ -51,7 +51,7 @@ def code_digest(module: str) -> str:
 @cache
 def library_versions() -> dict[str, str]:
     """Return the installed version of every library the project depends on directly."""
-    names = [re.split(r"[^A-Za-z0-9._-]", text)[0] for text in importlib.metadata.requires(_DISTRIBUTION) or ()]
+    names = [re.split(r"[^A-Za-z0-9._-]", text)[0] for text in importlib.metadata.requires(DISTRIBUTION) or ()]
     return {name: importlib.metadata.version(name) for name in sorted(names)}
 
 

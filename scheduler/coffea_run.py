@@ -49,6 +49,8 @@ class ProcessedFileset:
     n_restored: int
     """Chunks whose results were in the store."""
     memory: MemoryUse
+    work_s: float
+    """Time that the processor took, summed over chunks that were not restored."""
     wall_s: float
 
     @property
@@ -75,6 +77,7 @@ class _Chunks:
     n_done: int = 0
     n_events: int = 0
     n_restored: int = 0
+    work_s: float = 0.0
 
     def __post_init__(self) -> None:
         self._next = iter(self.plan)
@@ -93,6 +96,7 @@ class _Chunks:
         self.n_done += 1
         self.n_events += receipt.n_entries
         self.n_restored += receipt.restored
+        self.work_s += receipt.work_s
         if not receipt.restored:
             self.memory.add(receipt.n_entries, receipt.memory.before_bytes, receipt.memory.peak_bytes)
         self._merges += self.reduction.add(0, task.number, receipt.part)
@@ -124,6 +128,7 @@ def run_processor(
     store: ResultStore,
     file_format: str = "root",
     allow_bad_files: bool = False,
+    workers: Sequence[str] | None = None,
 ) -> ProcessedFileset:
     """Run a coffea processor over a fileset and account for every chunk.
 
@@ -149,6 +154,8 @@ def run_processor(
         ``root`` or ``parquet``.
     allow_bad_files
         Return what could be done when chunks failed because their file cannot be used; other failures are errors still.
+    workers
+        Addresses of the only workers to use; all by default.
 
     Returns
     -------
@@ -175,7 +182,7 @@ def run_processor(
     with terminal.progress(label, plan.n_entries, unit) as advance:
         source = _Chunks(plan, chunks.merge_group, advance)
         try:
-            deaths = supervise(client, work, source, describe=_describe, settings=tasks, shared=job)
+            deaths = supervise(client, work, source, describe=_describe, settings=tasks, shared=job, workers=workers)
         except StoppedError as error:
             stopped = str(error)
     for death in deaths:
@@ -192,6 +199,7 @@ def run_processor(
         report=report,
         n_restored=source.n_restored,
         memory=source.memory,
+        work_s=source.work_s,
         wall_s=time.monotonic() - start,
     )
 

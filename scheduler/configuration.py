@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Hashable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
-from pydantic import JsonValue, NonNegativeInt, PositiveFloat, ValidationError, model_validator
+from pydantic import NonNegativeInt, PositiveFloat, TypeAdapter, model_validator
 
 from models.classifier.configuration import ClassifierSettings
 from models.errors import ConfigurationError
@@ -19,6 +17,7 @@ from models.scan_grid import ScanSettings
 from models.settings import Settings
 from models.signal_shape import SignalShapeSettings
 from models.thresholds import ThresholdSettings
+from processors.b2bii.configuration import ConversionSettings
 from processors.configuration import CandidateSettings
 from processors.regions import RegionSettings
 from processors.template_settings import TemplateSettings
@@ -27,11 +26,10 @@ from scheduler.clusters import ClusterSettings
 from scheduler.progress import ProgressSettings
 from scheduler.report.settings import ReportSettings
 from scheduler.result_store import ResultStoreSettings
+from scheduler.settings_file import key_paths, parse_mapping, read_text, validate
 from scheduler.tasks import TaskSettings
 from simulation.configuration import SimulationConfig
 
-_SIMILAR: Final = 0.6
-"""Least similarity (difflib ratio) of an unknown key and the one that is suggested for it."""
 _PROFILES: Final = resources.files("scheduler").joinpath("profiles")
 
 
@@ -40,10 +38,23 @@ class InputSettings(Settings):
 
     ntuples: Path | None = None
     """Folder of Belle ntuples, ``<sample>/*.root``, relative to where the command runs; None to simulate them."""
+    catalogue: Path | None = None
+    """YAML catalogue of data sets (`scheduler.dataset_catalogue`) in place of such a folder."""
     skip_bad_files: bool = False
     """Leave unusable files out and list what that costs, instead of failing."""
     luminosity_fb: PositiveFloat | None = None
     """Luminosity of the data in fb⁻¹; None takes what the data files say."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> InputSettings:
+        if self.ntuples is not None and self.catalogue is not None:
+            raise ValueError("set either ntuples or catalogue, not both")
+        return self
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the events have to be simulated."""
+        return self.ntuples is None and self.catalogue is None
 
 
 class AnalysisConfig(Settings):
@@ -52,6 +63,7 @@ class AnalysisConfig(Settings):
     seed: NonNegativeInt = 1
     """The one seed that all random numbers of simulation and inference follow from."""
     inputs: InputSettings = InputSettings()
+    conversion: ConversionSettings = ConversionSettings()
     simulation: SimulationConfig = SimulationConfig()
     candidates: CandidateSettings = CandidateSettings()
     classifier: ClassifierSettings = ClassifierSettings()
@@ -72,7 +84,7 @@ class AnalysisConfig(Settings):
 
     @model_validator(mode="after")
     def _selected_events_are_simulated(self) -> AnalysisConfig:
-        if self.inputs.ntuples is None:
+        if self.inputs.simulated:
             tight = self.simulation.skim.preselection.contradiction(self.candidates)
             if tight is not None:
                 raise ValueError(f"simulation.skim.preselection.{tight} drops events that the selection takes")
@@ -107,14 +119,12 @@ def load_configuration(source: str) -> AnalysisConfig:
         text = _PROFILES.joinpath(f"{source}.yml").read_text(encoding="utf-8")
     else:
         try:
-            text = Path(source).read_text(encoding="utf-8")
+            text = read_text(Path(source))
         except OSError as error:
             choices = " or ".join(("a YAML file", *profile_names()))
             raise ConfigurationError(
                 f"Configuration '{source}' cannot be read ({error.strerror}): give {choices}."
             ) from error
-        except UnicodeDecodeError as error:
-            raise ConfigurationError(f"{source}: not text in UTF-8 (byte {error.start}).") from error
     return parse_configuration(text, source)
 
 
@@ -139,18 +149,12 @@ def parse_configuration(text: str, source: str) -> AnalysisConfig:
     Traceback (most recent call last):
     models.errors.ConfigurationError: my.yml: unknown key 'chunks.entry', did you mean 'chunks.entries'?
     """
-    try:
-        content = yaml.load(text, Loader=_StrictLoader)
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{source}: not valid YAML: {' '.join(str(error).split())}.") from error
-    if content is None:
-        content = {}
-    if not isinstance(content, Mapping):
-        raise ConfigurationError(f"{source}: expected keys with values, found {type(content).__name__}.")
-    try:
-        return AnalysisConfig.model_validate(content)
-    except ValidationError as error:
-        raise ConfigurationError(f"{source}: {'; '.join(_sentences(error))}") from error
+    return validate(
+        parse_mapping(text, source),
+        source,
+        TypeAdapter(AnalysisConfig),
+        known=lambda: key_paths(AnalysisConfig().model_dump(mode="json")),
+    )
 
 
 def dump_configuration(config: AnalysisConfig) -> str:
@@ -160,49 +164,3 @@ def dump_configuration(config: AnalysisConfig) -> str:
     7
     """
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML loader that refuses a key given twice, of which plain YAML silently keeps the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        mapping = super().construct_mapping(node, deep=deep)
-        if len(mapping) != len(node.value):
-            keys = [key.value for key, _ in node.value]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise yaml.constructor.ConstructorError(None, None, f"key '{twice}' is given twice", node.start_mark)
-        return mapping
-
-
-def _sentences(error: ValidationError) -> Iterator[str]:
-    for problem in error.errors(include_url=False):
-        path = ".".join(str(part) for part in problem["loc"] if part != "[key]")
-        if problem["type"] == "extra_forbidden":
-            suggestion = _closest_key(path)
-            yield f"unknown key '{path}'" + (f", did you mean '{suggestion}'?" if suggestion else ".")
-        else:
-            message = problem["msg"].removeprefix("Value error, ")
-            shown = problem["input"]
-            given = f", given {shown!r}" if isinstance(shown, str | int | float | bool | None) else ""
-            yield f"'{path}': {message[:1].lower()}{message[1:]}{given}."
-
-
-def _closest_key(path: str) -> str | None:
-    """Return the key path that an unknown one was probably meant to be."""
-    known = list(_key_paths(AnalysisConfig().model_dump(mode="json")))
-    parent, _, key = path.rpartition(".")
-    siblings = {
-        known_path.rpartition(".")[2]: known_path for known_path in known if known_path.rpartition(".")[0] == parent
-    }
-    for candidates in (siblings, {known_path.rpartition(".")[2]: known_path for known_path in known}):
-        found = difflib.get_close_matches(key, candidates, n=1, cutoff=_SIMILAR)
-        if found:
-            return candidates[found[0]]
-    return None
-
-
-def _key_paths(content: Mapping[str, JsonValue], prefix: str = "") -> Iterator[str]:
-    for key, value in content.items():
-        yield prefix + key
-        if isinstance(value, Mapping):
-            yield from _key_paths(value, f"{prefix}{key}.")

@@ -50,6 +50,11 @@ class RunFolder:
         return self.path / "candidates"
 
     @property
+    def datasets(self) -> Path:
+        """Identity, content and chunks of every file that was processed."""
+        return self.path / "datasets.json"
+
+    @property
     def samples(self) -> Path:
         """Metadata of every sample that was processed, and the files that were left out."""
         return self.path / "samples.json"
@@ -167,6 +172,11 @@ class RunFolder:
     def results(self) -> Path:
         """Results of chunks and mass points (`scheduler.result_store`), unless the configuration has another place."""
         return self.path / ".results"
+
+    @property
+    def logs(self) -> Path:
+        """What workers wrote to their standard output and error."""
+        return self.path / "logs"
 
     @property
     def unfinished(self) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from models.errors import BadInputError
 from models.settings import Settings
@@ -22,12 +22,41 @@ class SkippedInput(Settings):
     """Luminosity lost in fb⁻¹, None if unknown."""
 
 
+class SampleAccounting(Settings):
+    """Where the events of a sample went."""
+
+    files: int
+    """Files read."""
+    events: int
+    """Events in them."""
+    removed_by_run_range: int
+    """Of these, outside the ranges of runs that were asked for."""
+    removed_by_good_runs: int
+    """Of these, inside but not in the list of good runs."""
+    luminosity_fb: float | None
+    """Luminosity of the events that were analysed, fb⁻¹: recorded by data, equivalent to simulation."""
+    n_generated: int
+    """Events generated for them."""
+
+    @property
+    def removed(self) -> int:
+        """Events left out for their run."""
+        return self.removed_by_run_range + self.removed_by_good_runs
+
+    @property
+    def processed(self) -> int:
+        """Events analysed."""
+        return self.events - self.removed
+
+
 class SampleCatalogue(Settings):
     """All samples of a run by name."""
 
     samples: dict[str, SampleMetadata]
     n_files: dict[str, int]
     """Sample → files read."""
+    accounting: dict[str, SampleAccounting] = Field(default={})
+    """Sample → where its events went."""
     skipped: tuple[SkippedInput, ...] = ()
 
     def luminosity_fb(self, configured: float | None) -> float:

@@ -76,6 +76,7 @@ def supervise(
     describe: Callable[[Any], str],
     settings: TaskSettings,
     shared: object = None,
+    workers: Sequence[str] | None = None,
 ) -> tuple[WorkerDeath, ...]:
     """Run every task of a source.
 
@@ -94,6 +95,8 @@ def supervise(
         Retries and patience.
     shared
         What all tasks use; travels once to each worker.
+    workers
+        Addresses of the only workers to use; all by default.
 
     Returns
     -------
@@ -106,7 +109,7 @@ def supervise(
         If the run cannot go on; the message says why and what was unfinished.
     """
     with watch_workers(client) as watch:
-        supervision = _Supervision(client, Attempt(function), source, describe, settings, shared, watch)
+        supervision = _Supervision(client, Attempt(function), source, describe, settings, shared, watch, workers)
         try:
             supervision.run()
         finally:
@@ -123,6 +126,7 @@ class _Supervision:
     settings: TaskSettings
     shared: object
     watch: WorkerWatch
+    workers: Sequence[str] | None
     _name: str = field(default_factory=lambda: f"leptophile-{uuid4().hex[:8]}")
     _number: count[int] = field(default_factory=count)
     _shared_future: Future | None = None
@@ -180,7 +184,7 @@ class _Supervision:
             self._shared_future = share(self.client, self.shared)
         arguments = [task if self.shared is None else (task, self._shared_future) for task, _ in tasks]
         keys = [f"{self._name}-{next(self._number)}" for _ in tasks]
-        futures = self.client.map(self.attempt, arguments, key=keys, priority=priority)
+        futures = self.client.map(self.attempt, arguments, key=keys, priority=priority, workers=self.workers)
         for (task, attempts), key, future in zip(tasks, keys, futures, strict=True):
             self._in_flight[key] = _Flight(task, attempts + 1, future)
             future.add_done_callback(self._done.put)
@@ -328,7 +332,9 @@ class _Supervision:
         answered = True
         try:
             threads = self.client.sync(self.client.scheduler.ncores, callback_timeout=settings.scheduler_patience_s)
-            self._n_threads = sum(threads.values())
+            self._n_threads = sum(
+                n for address, n in threads.items() if self.workers is None or address in self.workers
+            )
         except TimeoutError:
             answered = False
         except OSError:

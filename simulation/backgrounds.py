@@ -12,7 +12,7 @@ from simulation.beams import sqrt_s_gev
 from simulation.configuration import CrossSection, SimulationConfig
 from simulation.continuum import continuum_events
 from simulation.four_lepton import four_lepton_cross_section_fb, four_lepton_events
-from simulation.generated import GeneratedEvents
+from simulation.generated import GeneratedEvents, batch_sizes
 from simulation.lepton_pairs import bhabha_cross_section, bhabha_events, muon_pair_cross_section, muon_pair_events
 from simulation.libraries import DecayLibraries
 from simulation.tau_pairs import tau_pair_events
@@ -103,12 +103,3 @@ def background_events(
                 yield four_lepton_events(size, energy, libraries.tau, rng, config.radiation, importance)
         case _:
             raise UnknownProcessError(f"'{process}' is not a simulated background")
-
-
-def batch_sizes(n: int, batch: int) -> list[int]:
-    """Return the sizes of the batches that `n` events come in.
-
-    >>> batch_sizes(50, 20)
-    [20, 20, 10]
-    """
-    return [min(batch, n - start) for start in range(0, n, batch)]

@@ -71,16 +71,18 @@ def to_laboratory(events: GeneratedEvents, beams: BeamConfig, rng: np.random.Gen
     rng
         Random stream of the collision points.
     """
-    total = beam_four_momentum(beams)
-    axis = boost_to_rest_frame(electron_beam(beams), total)[:3]
-    momentum = _to_laboratory_frame(events.momentum, axis, total)
-    vertex = _to_laboratory_frame(events.vertex, axis, total)
+    transformation = _laboratory_transformation(beams)
+    momentum, vertex = events.momentum @ transformation, events.vertex @ transformation
     mean = np.asarray(beams.ip_mm)
     point = rng.normal(mean, beams.ip_spread_mm, (events.n_events, 3))
     vertex[:, :3] += np.repeat(point, events.counts, axis=0)
     return LaboratoryEvents(events.with_kinematics(momentum, vertex), np.broadcast_to(mean, point.shape).copy())
 
 
-def _to_laboratory_frame(four_vector: FloatArray, axis: FloatArray, total: FloatArray) -> FloatArray:
-    turned = np.concatenate([rotate_z_to(four_vector[:, :3], axis), four_vector[:, 3:]], axis=1)
+def _laboratory_transformation(beams: BeamConfig) -> FloatArray:
+    """Return the matrix that a row (x, y, z, t) of the c.m. frame is multiplied with, shape (4, 4)."""
+    total = beam_four_momentum(beams)
+    axis = boost_to_rest_frame(electron_beam(beams), total)[:3]
+    unit = np.eye(4)
+    turned = np.concatenate([rotate_z_to(unit[:, :3], axis), unit[:, 3:]], axis=1)
     return boost_from_rest_frame(turned, total)

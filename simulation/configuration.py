@@ -74,7 +74,7 @@ class TauLibraryConfig(Settings):
 
 
 class MultiplicitySettings(Settings):
-    """Chance of a hadronic event to have exactly four good tracks, as far as it steers importance sampling."""
+    """Chance of a pair of B mesons to have exactly four good tracks, as far as it steers importance sampling."""
 
     track_efficiency: float = Field(default=0.8, gt=0.0, lt=1.0)
     """Probability that a charged particle is a good track: 91 % solid angle, slow tracks, reconstruction (estimate)."""
@@ -87,7 +87,6 @@ class ContinuumConfig(Settings):
 
     hadronic_mass_min_gev: PositiveFloat = 3.6
     """Smallest mass of the quark pair after initial-state radiation."""
-    multiplicity: MultiplicitySettings = MultiplicitySettings()
 
 
 class BLibraryConfig(Settings):
@@ -418,3 +417,14 @@ class SimulationConfig(Settings):
     ntuples: NtupleWriterSettings = NtupleWriterSettings()
     production: ProductionConfig = ProductionConfig()
     detector: DetectorConfig = DetectorConfig()
+
+    @model_validator(mode="after")
+    def _split_events_are_skimmed(self) -> SimulationConfig:
+        split = [process for process, importance in self.production.importance.items() if importance.splitting.copies]
+        preselection = self.skim.preselection
+        if split and not (self.skim.enabled and preselection.enabled and preselection.lepton_pair):
+            raise ValueError(
+                f"production.importance.{split[0]}.splitting follows only what can have four tracks and a lepton pair: "
+                "it needs skim.preselection.enabled and lepton_pair"
+            )
+        return self

@@ -6,18 +6,17 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from simulation.charm_decays import boost_semileptonic_charm
 from simulation.configuration import ContinuumConfig
-from simulation.detector.species import CHARGED_SPECIES, is_one_of
-from simulation.generated import FINAL_STATE, GeneratedEvents
-from simulation.hadronic_multiplicity import multiplicity_enrichment
+from simulation.detector.species import ELECTRON, MUON
+from simulation.generated import GeneratedEvents, batch_sizes
 from simulation.importance import NATURAL, ImportanceSampling
+from simulation.lepton_decays import TAU, LeptonDecays
 from simulation.pythia_events import event_batches, pythia_seed, start_pythia
 
 PURPOSE: Final = "qq̄ continuum"
 _LIGHT_AND_CHARM_QUARKS: Final = "1 2 3 4"
+_LEPTONS: Final = (ELECTRON, MUON)
 
 
 def continuum_events(
@@ -30,9 +29,8 @@ def continuum_events(
 ) -> Iterator[GeneratedEvents]:
     """Yield batches of e⁺e⁻ → qq̄ events, q = u, d, s, c, in the centre-of-mass frame, neutral pions undecayed.
 
-    With `semileptonic_boost`, charm hadrons decay to leptons more often. With `low_multiplicity_enrichment`, events of
-    multiplicities that rarely make four tracks are kept with less probability, and those kept count for those left out:
-    there are then fewer than `n` events, whose weights add up to `n` on average.
+    In a share of the events (`semileptonic_share`), charm hadrons and η decay to electrons, or to muons, more often
+    than in nature.
 
     Parameters
     ----------
@@ -43,7 +41,7 @@ def continuum_events(
     sqrt_s_gev
         Centre-of-mass energy.
     config
-        Smallest hadronic mass, and how the chance of four tracks is estimated.
+        Smallest hadronic mass.
     rng
         Random stream that Pythia's seed is taken from.
     importance
@@ -66,18 +64,16 @@ def continuum_events(
         f"23:onIfAny = {_LIGHT_AND_CHARM_QUARKS}",
     )
     pythia = start_pythia(settings, pythia_seed(rng), PURPOSE)
-    charm = boost_semileptonic_charm(pythia, importance.semileptonic_boost)
-    for events in event_batches(pythia, n, batch, PURPOSE):
-        kept_fraction = _kept_fraction(events, config, importance)
-        weighted = events.reweighted(charm.weight(events) / kept_fraction)
-        yield weighted.select(rng.random(events.n_events) < kept_fraction)
-
-
-def _kept_fraction(
-    events: GeneratedEvents, config: ContinuumConfig, importance: ImportanceSampling
-) -> NDArray[np.float64]:
-    """Return the probability to go on with each event, shape (n_events,)."""
-    charged = is_one_of(events.pdg, CHARGED_SPECIES) & (events.status == FINAL_STATE)
-    n_charged = np.bincount(events.event_index[charged], minlength=events.n_events)
-    enrichment = importance.low_multiplicity_enrichment
-    return np.minimum(multiplicity_enrichment(n_charged, enrichment, config.multiplicity) / enrichment, 1.0)
+    decays = LeptonDecays(pythia)
+    share, boost = importance.semileptonic_share / len(_LEPTONS), importance.semileptonic_boost
+    for size in batch_sizes(n, batch):
+        ways = [(round(share * size), dict.fromkeys((lepton, TAU), boost)) for lepton in _LEPTONS]
+        ways.append((size - sum(number for number, _ in ways), {}))
+        parts = []
+        for number, factors in ways:
+            decays.boost(factors)
+            parts += list(event_batches(pythia, number, batch, PURPOSE))
+        events = GeneratedEvents.concatenate(parts)
+        # However an event was made, each way could have made it: its density is that of their mixture.
+        density = np.sum([number * decays.density(events, factors) for number, factors in ways], axis=0) / size
+        yield events.reweighted(1.0 / density)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Final, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +14,16 @@ from models.errors import BadInputError
 from processors.atomic_file import atomic_path
 from simulation.generated import ragged_rows
 
-_PER_DECAY: Final = frozenset({"counts", "weight", "parent"})
-
 
 @dataclass(frozen=True)
 class DecayLibrary:
     """Decays in the rest frame of the particle that decays, at the origin at time zero.
 
-    Arrays of shape (n_decays,): `counts`, `weight`, `parent`. Arrays whose first axis is particles: all others.
+    Arrays of shape (n_decays,): `counts`, `weight`, `parent`. Arrays whose first axis is particles: all others here.
     """
+
+    PER_DECAY: ClassVar[frozenset[str]] = frozenset({"counts", "weight", "parent"})
+    """Columns whose first axis is decays."""
 
     counts: NDArray[np.int64]
     """Particles of each decay, the one that decays left out."""
@@ -60,13 +61,13 @@ class DecayLibrary:
         """Return how many of each decay's particles are marked, shape (n_decays,)."""
         return np.bincount(self.decay_index[particles], minlength=self.n_decays)
 
-    def take(self, decays: NDArray[np.int64]) -> Self:
-        """Return the decays numbered `decays`, in that order."""
+    def take(self, decays: NDArray[np.int64] | slice) -> Self:
+        """Return the decays numbered `decays`, in that order, with the weights they have here."""
         rows = ragged_rows(self.starts[decays], self.counts[decays])
         return replace(
             self,
             **{
-                column.name: getattr(self, column.name)[decays if column.name in _PER_DECAY else rows]
+                column.name: getattr(self, column.name)[decays if column.name in self.PER_DECAY else rows]
                 for column in fields(self)
             },
         )

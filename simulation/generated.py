@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -209,6 +209,15 @@ class GeneratedEvents:
                 for column in fields(GeneratedEvents)
             }
         )
+
+
+def batch_sizes(n: int, batch: int) -> Iterator[int]:
+    """Yield the sizes of the batches that `n` events come in.
+
+    >>> list(batch_sizes(50, 20))
+    [20, 20, 10]
+    """
+    return (min(batch, n - start) for start in range(0, n, batch))
 
 
 def ragged_rows(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -9,11 +9,12 @@ waste: choices made one after another aim at one common weight, with q = bwP in 
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, model_validator
 
 from models.compiled import compiled
 from models.search import Channel
@@ -23,6 +24,39 @@ from simulation.tau_decay_class import TauDecayClass
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+
+class PairSource(IntEnum):
+    """Where the first electron pair that is added to an event comes from."""
+
+    DALITZ = 0
+    """One neutral pion at least has a Dalitz decay; photons convert as they do."""
+    CONVERSION = 1
+    """No Dalitz decay, and one photon at least that could make a track converts."""
+    NONE = 2
+    """Neither."""
+
+
+class SplittingSettings(Settings):
+    """How often hadronic events are followed (`simulation.splitting`)."""
+
+    copies: dict[Channel, PositiveFloat] = Field(default={})
+    """Times that an event is followed for each unit of its weight, of its probability, and of the root of its chance to
+    be selected in a channel; for every channel or none. Empty: every event once, without splitting."""
+    copies_max: int = Field(default=12, ge=6)
+    """Most copies of one event."""
+    conversions_per_photon: PositiveFloat = 0.03
+    """Estimated probability of a conversion for each photon: 7/9 of the radiation lengths of the tracker at 50°."""
+    pair_selected: PositiveFloat = 0.1
+    """Estimated probability that both electrons of an added pair are found and identified."""
+    lepton_selected: PositiveFloat = 0.1
+    """The same for one of them and not the other."""
+
+    @model_validator(mode="after")
+    def _all_channels(self) -> SplittingSettings:
+        if self.copies and set(self.copies) != set(Channel):
+            raise ValueError(f"copies needs a number for each of {', '.join(Channel)}, or none")
+        return self
 
 
 class ImportanceSampling(Settings):
@@ -43,11 +77,18 @@ class ImportanceSampling(Settings):
     tau_enrichment: dict[TauDecayClass, PositiveFloat] = Field(default={})
     """Relative oversampling of classes of τ decay; 1 if not listed."""
     low_multiplicity_enrichment: float = Field(default=1.0, ge=1.0)
-    """Oversampling of hadronic events with few charged particles."""
+    """Oversampling of B pairs with few charged particles."""
     semileptonic_boost: float = Field(default=1.0, ge=1.0)
-    """Factor on the probability of semileptonic charm and bottom decays."""
-    repeats: PositiveInt = 1
-    """Times that each hadronic event goes through decays of neutral pions and the detector, turned by an azimuth."""
+    """Factor on the rate of decays to leptons: of charm hadrons in a share of the quark pairs, of pairs of B mesons."""
+    semileptonic_share: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of quark pairs made with it, half of them for electrons and half for muons; the others as in nature."""
+    splitting: SplittingSettings = SplittingSettings()
+    """How often each event is followed; `pair_boost` then has no effect."""
+
+    @property
+    def copies_max(self) -> int:
+        """Most copies of a generated event; 1 without splitting."""
+        return self.splitting.copies_max if self.splitting.copies else 1
 
 
 NATURAL = ImportanceSampling()

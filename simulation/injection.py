@@ -12,10 +12,9 @@ from models.lifetime import LifetimeMixture
 from models.search import Channel
 from models.theory.cross_section import cross_section_fb
 from models.theory.decays import branching_fraction, ctau_mm
-from simulation.backgrounds import batch_sizes
 from simulation.beams import sqrt_s_gev
 from simulation.configuration import SimulationConfig
-from simulation.generated import GeneratedEvents
+from simulation.generated import GeneratedEvents, batch_sizes
 from simulation.signal import SignalGenerator
 from simulation.signal_events import signal_events
 from simulation.tau_library import TauDecayLibrary

@@ -10,10 +10,10 @@ from simulation.configuration import SimulationConfig
 from simulation.decay_library import DecayLibrary
 from simulation.libraries import LibraryKind
 from simulation.tasks import LibraryTask
-from simulation.tau_library import TauDecayLibrary, make_tau_decay_library
+from simulation.tau_library import make_tau_decay_library
 
 
-def make_library_part(task: LibraryTask, config: SimulationConfig) -> TauDecayLibrary | DecayLibrary:
+def make_library_part(task: LibraryTask, config: SimulationConfig) -> DecayLibrary:
     """Make one part of a library of decays."""
     match task.kind:
         case LibraryKind.TAU:
@@ -22,16 +22,13 @@ def make_library_part(task: LibraryTask, config: SimulationConfig) -> TauDecayLi
             return make_b_library_part(task.n_decays, config.upsilon, task.rng())
 
 
-def save_libraries(
-    tasks: Sequence[LibraryTask], parts: Sequence[TauDecayLibrary | DecayLibrary], folder: Path
-) -> list[Path]:
+def save_libraries(tasks: Sequence[LibraryTask], parts: Sequence[DecayLibrary], folder: Path) -> list[Path]:
     """Join the parts of each library and write it where `DecayLibraries` looks for it; return the paths."""
     paths = []
     made = list(zip(tasks, parts, strict=True))
     for kind, role in dict.fromkeys((task.kind, task.role) for task in tasks):
         own = [part for task, part in made if (task.kind, task.role) == (kind, role)]
         path = folder / kind.file_name(role)
-        # Parts of one kind are of one class.
-        type(own[0]).concatenate(own).save(path)  # type: ignore[arg-type]
+        type(own[0]).concatenate(own).save(path)
         paths.append(path)
     return paths

@@ -21,6 +21,7 @@ from simulation.importance import (
     NATURAL,
     Forced,
     ImportanceSampling,
+    PairSource,
     at_least_one_probability,
     boosted_probability,
     force_at_least_one,
@@ -37,6 +38,7 @@ def decay_neutral_pions(
     config: NeutralPionDecayConfig,
     rng: np.random.Generator,
     importance: ImportanceSampling = NATURAL,
+    source: NDArray[np.int8] | None = None,
 ) -> GeneratedEvents:
     """Decay every neutral pion that has not decayed, where it was made.
 
@@ -53,6 +55,8 @@ def decay_neutral_pions(
         Random stream.
     importance
         How much more often.
+    source
+        `PairSource` of each event that has been split, shape (n_events,): whether it has a Dalitz decay is decided.
 
     Returns
     -------
@@ -60,7 +64,7 @@ def decay_neutral_pions(
     """
     rows = np.flatnonzero((events.pdg == NEUTRAL_PION) & (events.status == FINAL_STATE))
     pion = events.momentum[rows]
-    dalitz, weight = _choose_dalitz(events, rows, config, rng, importance)
+    dalitz, weight = _choose_dalitz(events, rows, config, rng, importance, source)
     pair_mass = np.zeros(len(rows))
     pair_mass[dalitz] = sample_dalitz_pair_mass(int(np.count_nonzero(dalitz)), config, rng)
 
@@ -96,9 +100,13 @@ def _choose_dalitz(
     config: NeutralPionDecayConfig,
     rng: np.random.Generator,
     importance: ImportanceSampling,
+    source: NDArray[np.int8] | None,
 ) -> Forced:
     """Return which of the pions in `rows` have a Dalitz decay, and the weights of the events."""
     probability, event = np.full(len(rows), config.dalitz_fraction), events.event_index[rows]
+    if source is not None:
+        decided = (source == PairSource.DALITZ).astype(np.float64)
+        return force_at_least_one(probability, event, events.n_events, decided, rng)
     natural = at_least_one_probability(probability, event, events.n_events)
     charged = is_one_of(events.pdg, CHARGED_SPECIES) & (events.status == FINAL_STATE)
     too_few = np.bincount(events.event_index[charged], minlength=events.n_events) < _TRACKS_NEEDED

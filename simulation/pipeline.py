@@ -19,6 +19,7 @@ from simulation.importance import ImportanceSampling
 from simulation.neutral_pion_decays import decay_neutral_pions
 from simulation.preselection import has_four_tracks, has_lepton_pairs, has_missing_mass
 from simulation.skim import may_pass_skim, passes_skim
+from simulation.splitting import split
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -34,7 +35,7 @@ class Survivors(NamedTuple):
     weight: FloatArray
     """Product of the weights of all biased choices, shape (n_events,)."""
     number: IntArray
-    """Number of the generated event within the file, times the repeats, plus the repeat; shape (n_events,)."""
+    """Number of the generated event within the file times the most copies of one, plus the copy; shape (n_events,)."""
 
     @property
     def n_events(self) -> int:
@@ -97,29 +98,9 @@ def simulate(
         False leaves out generator information.
     """
     for generated in batches:
-        first = sums.n
+        number = importance.copies_max * (sums.n + np.arange(generated.n_events))
         sums.add(generated.weight)
-        number = importance.repeats * (first + np.arange(generated.n_events))
-        for repeat in range(importance.repeats):
-            repeated = _repeated(generated, importance.repeats, generation)
-            yield _through_detector(repeated, number + repeat, config, importance, generation, detection, truth=truth)
-
-
-def _repeated(events: GeneratedEvents, repeats: int, rng: np.random.Generator) -> GeneratedEvents:
-    """Return the events turned by azimuths of their own, their weights shared among the repeats."""
-    if repeats == 1:
-        return events
-    angle = np.repeat(rng.uniform(-np.pi, np.pi, events.n_events), events.counts)
-    turned = events.with_kinematics(_turn_about_z(events.momentum, angle), _turn_about_z(events.vertex, angle))
-    return turned.reweighted(np.full(events.n_events, 1.0 / repeats))
-
-
-def _turn_about_z(vector: FloatArray, angle: FloatArray) -> FloatArray:
-    turned = vector.copy()
-    cosine, sine = np.cos(angle), np.sin(angle)
-    turned[:, 0] = cosine * vector[:, 0] - sine * vector[:, 1]
-    turned[:, 1] = sine * vector[:, 0] + cosine * vector[:, 1]
-    return turned
+        yield _through_detector(generated, number, config, importance, generation, detection, truth=truth)
 
 
 def _through_detector(
@@ -133,14 +114,21 @@ def _through_detector(
     truth: bool,
 ) -> Survivors:
     skim, preselection, detector = config.skim, config.skim.preselection, config.detector
-    decayed = decay_neutral_pions(events, config.neutral_pions, generation, importance)
-    laboratory, point = to_laboratory(decayed, config.beams, generation)
+    laboratory, point = to_laboratory(events, config.beams, generation)
+    source = None
+    if importance.splitting.copies:
+        copies = split(laboratory, importance, config.neutral_pions, detector, skim, generation)
+        laboratory, point = laboratory.take(copies.event).reweighted(copies.weight), point[copies.event]
+        number, source = number[copies.event] + copies.copy, copies.source
+    laboratory = decay_neutral_pions(laboratory, config.neutral_pions, generation, importance, source)
     if skim.enabled:
         possible = may_pass_skim(laboratory, skim)
         laboratory, point, number = laboratory.select(possible), point[possible], number[possible]
-    laboratory = convert_photons(laboratory, generation, detector.material, importance, skim)
+        source = None if source is None else source[possible]
+    laboratory = convert_photons(laboratory, generation, detector.material, importance, skim, source)
     if skim.enabled:
-        passed = passes_skim(laboratory, skim)
+        # A copy that was to have a conversion and has no photon for it has the weight zero.
+        passed = passes_skim(laboratory, skim) & (laboratory.weight > 0.0)
         laboratory, point, number = laboratory.select(passed), point[passed], number[passed]
 
     tracked = track(laboratory, detection, detector)

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from models.search import Process
 from processors.ntuple_writer import NtupleWriter, ntuple_writer
 from processors.sample import SampleMetadata
-from simulation.backgrounds import background_cross_section, background_events, batch_sizes
+from simulation.backgrounds import background_cross_section, background_events
 from simulation.beams import beam_four_momentum, sqrt_s_gev
 from simulation.configuration import SimulationConfig
-from simulation.generated import GeneratedEvents
+from simulation.generated import GeneratedEvents, batch_sizes
 from simulation.libraries import DecayLibraries
 from simulation.pipeline import GeneratedSums, Survivors, simulate
 from simulation.pseudo_data import PseudoData, make_pseudo_data
@@ -38,6 +38,8 @@ class ProducedFile(NamedTuple):
     """Of these, events of pseudo-data that are in the file more than once."""
     wall_s: float
     """Time it took, in seconds."""
+    cpu_s: float
+    """Processor time of it, in seconds."""
     write_s: float
     """Time of it spent in compressing and writing."""
 
@@ -66,7 +68,7 @@ def produce(task: ProductionTask, config: SimulationConfig, library_folder: Path
     PythiaError
         If Pythia cannot be set up or gives up.
     """
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), time.thread_time()
     path, is_data = folder / task.file_name, task.process is Process.DATA
     libraries = DecayLibraries(library_folder, task.library_role)
     n_repeated = 0
@@ -80,7 +82,15 @@ def produce(task: ProductionTask, config: SimulationConfig, library_folder: Path
             sums = _write_monte_carlo(task, config, libraries, writer)
         described = metadata(task, sums, config)
         writer.finish(described)
-    return ProducedFile(path, described, writer.n_events, n_repeated, time.perf_counter() - start, writer.write_s)
+    return ProducedFile(
+        path,
+        described,
+        writer.n_events,
+        n_repeated,
+        wall_s=time.perf_counter() - start,
+        cpu_s=time.thread_time() - cpu_start,
+        write_s=writer.write_s,
+    )
 
 
 def _write_monte_carlo(
@@ -138,7 +148,7 @@ def metadata(task: ProductionTask, sums: GeneratedSums, config: SimulationConfig
         sum_weights=sums.sum_weights,
         sum_weights2=sums.sum_weights2,
         equivalent_luminosity_fb=luminosity_fb,
-        repeats=1 if is_data else config.production.importance_of(task.process).repeats,
+        repeats=1 if is_data else config.production.importance_of(task.process).copies_max,
         skim=config.skim.model_dump_json() if config.skim.enabled else "",
         seed=task.seed,
         generator=GENERATOR,

@@ -19,9 +19,9 @@ def may_pass_skim(events: GeneratedEvents, config: SkimConfig) -> BoolArray:
     angle, because the pair need not fly exactly along the photon.
     """
     n_charged = charged_in_acceptance(events, config)
-    photons = is_one_of(events.pdg, (PHOTON,)) & (events.status == FINAL_STATE)
-    photons &= np.hypot(events.px, events.py) > config.pt_min_gev
-    most = n_charged + 2 * _per_event(events, photons)
+    photons = np.flatnonzero((events.pdg == PHOTON) & (events.status == FINAL_STATE))
+    photons = photons[np.hypot(events.px[photons], events.py[photons]) > config.pt_min_gev]
+    most = n_charged + 2 * np.bincount(events.event_index[photons], minlength=events.n_events)
     return np.asarray((most >= config.n_charged_min) & (n_charged <= config.n_charged_max))
 
 
@@ -36,12 +36,9 @@ def passes_skim(events: GeneratedEvents, config: SkimConfig) -> BoolArray:
 
 def charged_in_acceptance(events: GeneratedEvents, config: SkimConfig) -> NDArray[np.int64]:
     """Return the number of stable charged particles in the acceptance of each laboratory event, shape (n_events,)."""
-    transverse = np.hypot(events.px, events.py)
-    polar = np.arctan2(transverse, events.pz)
+    charged = np.flatnonzero(is_one_of(events.pdg, CHARGED_SPECIES) & (events.status == FINAL_STATE))
+    transverse = np.hypot(events.px[charged], events.py[charged])
+    polar = np.arctan2(transverse, events.pz[charged])
     low, high = np.deg2rad(config.polar_range_deg)
     inside = (polar > low) & (polar < high) & (transverse > config.pt_min_gev)
-    return _per_event(events, inside & is_one_of(events.pdg, CHARGED_SPECIES) & (events.status == FINAL_STATE))
-
-
-def _per_event(events: GeneratedEvents, particles: BoolArray) -> NDArray[np.int64]:
-    return np.bincount(events.event_index[particles], minlength=events.n_events)
+    return np.bincount(events.event_index[charged[inside]], minlength=events.n_events)

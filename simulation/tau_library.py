@@ -7,21 +7,19 @@ formalism: P. Ilten, arXiv:1211.6730.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
 import pythia8mc
 from numpy.typing import NDArray
 
 from models.constants import TAU_MASS_GEV
-from models.errors import BadInputError
 from models.kinematics import boost_to_rest_frame
-from processors.atomic_file import atomic_path
 from simulation.configuration import TauLibraryConfig
-from simulation.generated import DECAYED, FINAL_STATE, ragged_rows
+from simulation.decay_library import DecayLibrary
+from simulation.generated import DECAYED, FINAL_STATE
 from simulation.pythia_events import SEED_RANGE, PythiaError, start_pythia
 from simulation.tau_decay_class import TauDecayClass
 from simulation.tau_polarimeter import LEPTONIC_MODE, TauPolarimeter, leptonic_polarimeter
@@ -56,40 +54,15 @@ class DrawnDecays(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TauDecayLibrary:
-    """Decays of τ⁻ with spin along +z, in the τ rest frame, the decay at the origin at time zero.
+class TauDecayLibrary(DecayLibrary):
+    """Decays of τ⁻ with spin along +z, in the τ rest frame, the decay at the origin at time zero."""
 
-    Arrays whose first axis is decays: `counts`, `weight`, `polarimeter`, `decay_class`. All others: particles.
-    """
+    PER_DECAY: ClassVar[frozenset[str]] = DecayLibrary.PER_DECAY | {"polarimeter", "decay_class"}
 
-    counts: NDArray[np.int64]
-    """Particles of each decay, the τ left out."""
-    weight: NDArray[np.float64]
-    """Relative probability with which each decay has to be drawn."""
     polarimeter: NDArray[np.float64]
     """Vector h of each decay, shape (n_decays, 3): its density is ∝ 1 + s·h for a spin s (`tau_polarimeter`)."""
     decay_class: NDArray[np.int8]
-    """Place of each decay's class in `CLASSES`."""
-    pdg: NDArray[np.int32]
-    conjugate_pdg: NDArray[np.int32]
-    """PDG code of the antiparticle, the same for a particle that is its own."""
-    status: NDArray[np.int32]
-    mother: NDArray[np.int32]
-    """Index of the mother within the decay, −1 for the τ."""
-    momentum: NDArray[np.float64]
-    """Four-momenta in GeV, shape (n_particles, 4)."""
-    vertex: NDArray[np.float64]
-    """Production vertices (x, y, z, c·t) in mm, shape (n_particles, 4)."""
-
-    @property
-    def n_decays(self) -> int:
-        """Number of decays."""
-        return len(self.counts)
-
-    @property
-    def starts(self) -> NDArray[np.int64]:
-        """Row of each decay's first particle, shape (n_decays,)."""
-        return np.cumsum(self.counts) - self.counts
+    """Place of each decay's class in `CLASSES`, shape (n_decays,)."""
 
     def draw(
         self, n: int, rng: np.random.Generator, enrichment: Mapping[TauDecayClass, float] | None = None
@@ -112,48 +85,6 @@ class TauDecayLibrary:
         if not enrichment:
             return DrawnDecays(decay, np.ones(n))
         return DrawnDecays(decay, cumulative[-1] / (self.weight.sum() * factor[decay]))
-
-    def take(self, decays: slice) -> TauDecayLibrary:
-        """Return a part of the decays with the weights they have here, in their order."""
-        chosen = np.arange(self.n_decays)[decays]
-        particles = ragged_rows(self.starts[chosen], self.counts[chosen])
-        of_decays = ("counts", "weight", "polarimeter", "decay_class")
-        return TauDecayLibrary(
-            **{
-                column.name: getattr(self, column.name)[chosen if column.name in of_decays else particles]
-                for column in fields(self)
-            }
-        )
-
-    def save(self, path: Path) -> None:
-        """Write the library to a NumPy archive, whole or not at all."""
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **{column.name: getattr(self, column.name) for column in fields(self)})
-
-    @staticmethod
-    def load(path: Path) -> TauDecayLibrary:
-        """Read a library from a NumPy archive.
-
-        Raises
-        ------
-        BadInputError
-            If the file is missing, damaged or not a library.
-        """
-        try:
-            with np.load(path) as archive:
-                return TauDecayLibrary(**{column.name: archive[column.name] for column in fields(TauDecayLibrary)})
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            raise BadInputError(f"{path}: not a τ decay library ({type(error).__name__}: {error})") from error
-
-    @staticmethod
-    def concatenate(parts: Sequence[TauDecayLibrary]) -> TauDecayLibrary:
-        """Return the decays of several libraries, each with the weight it has there."""
-        return TauDecayLibrary(
-            **{
-                column.name: np.concatenate([getattr(part, column.name) for part in parts])
-                for column in fields(TauDecayLibrary)
-            }
-        )
 
 
 def make_tau_decay_library(n: int, config: TauLibraryConfig, rng: np.random.Generator) -> TauDecayLibrary:
@@ -271,6 +202,7 @@ def _library_from_record(record: NDArray[np.float64], n: int) -> TauDecayLibrary
     return TauDecayLibrary(
         counts=counts,
         weight=np.ones(n),
+        parent=np.full(n, TAU, dtype=np.int32),
         polarimeter=np.zeros((n, 3)),
         decay_class=_decay_classes(counts, particle_pdg, particle_status, particle_mother),
         pdg=particle_pdg,

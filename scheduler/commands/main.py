@@ -14,7 +14,7 @@ from typing import Annotated, Final
 import typer
 
 from models.errors import LeptophileError, UsageError
-from scheduler.commands import config, limits, run, steps, theory
+from scheduler.commands import config, convert, limits, run, scale_test, steps, theory
 
 _DEBUG: Final = "--debug"
 _FAILED: Final = 1
@@ -26,10 +26,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command(name="convert")(convert.convert)
 steps.add_to(app)
 app.command(name="run")(run.run)
 app.command(name="limits")(limits.limits)
 app.command(name="theory")(theory.theory)
+app.command(name="scale-test")(scale_test.scale_test)
 app.add_typer(config.app, name="config")
 
 

@@ -31,7 +31,18 @@ ConfigOption = Annotated[
     str | None,
     typer.Option("--config", help="YAML file, or the profile demo or full; the run folder's own by default."),
 ]
-SiteOption = Annotated[str, typer.Option("--site", help="Where the workers are: local, or tcp://HOST:PORT.")]
+SiteOption = Annotated[
+    str,
+    typer.Option(
+        "--site",
+        metavar="NAME|FILE.yml|ADDRESS",
+        help="Where the workers are: local, htcondor, slurm, gateway, a site file (config site), or tcp://HOST:PORT.",
+    ),
+]
+DryRunOption = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Print the job script, or what would be requested of the site, and do nothing."),
+]
 UnblindOption = Annotated[
     str | None,
     typer.Option(

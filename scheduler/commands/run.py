@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from scheduler.commands.options import ConfigOption, JsonOption, OnBadFileOption, OutOption, SiteOption, UnblindOption
+from scheduler.commands.options import (
+    ConfigOption,
+    DryRunOption,
+    JsonOption,
+    OnBadFileOption,
+    OutOption,
+    SiteOption,
+    UnblindOption,
+)
 from scheduler.commands.steps import run_steps
 
 
@@ -12,6 +20,7 @@ def run(
     site: SiteOption = "local",
     unblind: UnblindOption = None,
     on_bad_file: OnBadFileOption = None,
+    dry_run: DryRunOption = False,
     json_output: JsonOption = False,
 ) -> None:
     """Run every step that is not up to date, from events to the report."""
@@ -22,5 +31,6 @@ def run(
         site=site,
         unblind=unblind,
         on_bad_file=on_bad_file,
+        dry_run=dry_run,
         json_output=json_output,
     )

@@ -11,6 +11,7 @@ import typer
 
 from scheduler.commands.options import (
     ConfigOption,
+    DryRunOption,
     JsonOption,
     OnBadFile,
     OnBadFileOption,
@@ -34,6 +35,7 @@ def run_steps(
     json_output: bool,
     unblind: str | None = None,
     on_bad_file: OnBadFile | None = None,
+    dry_run: bool = False,
 ) -> None:
     """Bring steps up to date and say what was done.
 
@@ -41,15 +43,19 @@ def run_steps(
     ----------
     wanted
         Names of steps, None for the whole chain.
-    out, config, site, json_output, unblind, on_bad_file
+    out, config, site, json_output, unblind, on_bad_file, dry_run
         As the options of the same names say.
     """
+    from scheduler.clusters import describe_site
     from scheduler.steps.runner import bring_up_to_date, check_ready
     from scheduler.unblinding import check_reason, record_unblinding
 
     run = run_folder(out)
     analysis = with_bad_files(configuration_for(config, run), on_bad_file)
     terminal = Terminal(settings=analysis.progress)
+    if dry_run:
+        typer.echo(describe_site(site, analysis.cluster, terminal, run.logs), nl=False)
+        return
     if unblind is not None:
         check_reason(unblind)
         # a command that is refused must not leave the run unblinded
@@ -77,9 +83,13 @@ def add_to(app: typer.Typer) -> None:
 
 def _step_command(name: str) -> Callable[..., None]:
     def command(
-        out: OutOption, config: ConfigOption = None, site: SiteOption = "local", json_output: JsonOption = False
+        out: OutOption,
+        config: ConfigOption = None,
+        site: SiteOption = "local",
+        dry_run: DryRunOption = False,
+        json_output: JsonOption = False,
     ) -> None:
-        run_steps([name], out=out, config=config, site=site, json_output=json_output)
+        run_steps([name], out=out, config=config, site=site, dry_run=dry_run, json_output=json_output)
 
     return command
 
@@ -89,9 +99,18 @@ def _process(
     config: ConfigOption = None,
     site: SiteOption = "local",
     on_bad_file: OnBadFileOption = None,
+    dry_run: DryRunOption = False,
     json_output: JsonOption = False,
 ) -> None:
-    run_steps([PROCESS.name], out=out, config=config, site=site, on_bad_file=on_bad_file, json_output=json_output)
+    run_steps(
+        [PROCESS.name],
+        out=out,
+        config=config,
+        site=site,
+        on_bad_file=on_bad_file,
+        dry_run=dry_run,
+        json_output=json_output,
+    )
 
 
 def _histogram(
@@ -99,6 +118,15 @@ def _histogram(
     config: ConfigOption = None,
     site: SiteOption = "local",
     unblind: UnblindOption = None,
+    dry_run: DryRunOption = False,
     json_output: JsonOption = False,
 ) -> None:
-    run_steps([HISTOGRAM.name], out=out, config=config, site=site, unblind=unblind, json_output=json_output)
+    run_steps(
+        [HISTOGRAM.name],
+        out=out,
+        config=config,
+        site=site,
+        unblind=unblind,
+        dry_run=dry_run,
+        json_output=json_output,
+    )

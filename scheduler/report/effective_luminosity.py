@@ -1,8 +1,9 @@
 """How much luminosity the simulation of each background is worth, after each stage of the analysis.
 
 Weighted events are worth N = (Σw)²/Σw² unweighted ones. With a visible cross-section σ_vis = σ Σw(selected) / Σw(all)
-that makes an effective luminosity N / σ_vis. Importance sampling makes it larger than that of the generated events
-where it was aimed, and different from stage to stage.
+that makes an effective luminosity N / σ_vis. Copies of one generated event count as one after the requirements of the
+selection; in the regions they count as independent, which is what the statistical model takes them for. Importance
+sampling makes it larger than that of the generated events where it was aimed, and different from stage to stage.
 """
 
 from __future__ import annotations

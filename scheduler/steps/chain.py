@@ -24,12 +24,22 @@ def _nothing_else(config: AnalysisConfig, run: RunFolder) -> Mapping[str, JsonVa
 
 
 def _external_ntuples(config: AnalysisConfig, run: RunFolder) -> Mapping[str, JsonValue]:  # noqa: ARG001
+    if config.inputs.catalogue is not None:
+        return _catalogued_ntuples(config.inputs.catalogue)
     folder = config.inputs.ntuples
     if folder is None:
         return {}
     if not folder.is_dir():
         raise UsageError(f"'inputs.ntuples': there is no folder {folder}.")
     return dict(file_identities(folder.parent, (folder.name,)))
+
+
+def _catalogued_ntuples(catalogue: Path) -> Mapping[str, JsonValue]:
+    from processors.root_files import file_stamp
+    from scheduler.dataset_catalogue import catalogue_digest, resolve_datasets
+
+    files = [file for dataset in resolve_datasets(catalogue) for file in dataset.files]
+    return {str(catalogue): catalogue_digest(catalogue)} | {str(file): file_stamp(file).stamp for file in files}
 
 
 def _unblinding(config: AnalysisConfig, run: RunFolder) -> Mapping[str, JsonValue]:  # noqa: ARG001
@@ -55,7 +65,7 @@ PROCESS: Final = Step(
     summary="Select events, build candidates with fitted vertices and write them with their cutflow.",
     module="scheduler.steps.process",
     needs=("simulate",),
-    outputs=("candidates", "samples.json", "cutflow.json"),
+    outputs=("candidates", "datasets.json", "samples.json", "cutflow.json"),
     settings=lambda config: {
         "candidates": config.candidates,
         "skip_bad_files": config.inputs.skip_bad_files,
@@ -126,7 +136,7 @@ CHAIN: Final = (SIMULATE, PROCESS, TRAIN, HISTOGRAM, NORMALISE, SCAN, REPORT)
 
 def steps_of(config: AnalysisConfig) -> tuple[Step, ...]:
     """Return the steps of a configuration in order: nothing is simulated where ntuples are given."""
-    if config.inputs.ntuples is None:
+    if config.inputs.simulated:
         return CHAIN
     return tuple(step for step in CHAIN if step is not SIMULATE)
 

@@ -69,7 +69,7 @@ def bring_up_to_date(
 
         @cache
         def client() -> Client:
-            return stack.enter_context(connect(site, config.cluster, terminal))
+            return stack.enter_context(connect(site, config.cluster, terminal, logs=run.logs))
 
         context = StepContext(config, run, run, client, terminal, store_of(config.results, run.results))
         fingerprints: dict[str, str] = {}

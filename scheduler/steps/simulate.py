@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from scheduler.tasks import map_tasks
 from simulation.configuration import SimulationConfig
@@ -39,11 +39,23 @@ def execute(context: StepContext) -> None:
         settings=context.config.tasks,
         terminal=context.terminal,
     )
-    made, repeated = (sum(counts) for counts in zip(*produced, strict=True))
+    _report(missing, produced, context)
+
+
+def _report(tasks: Sequence[ProductionTask], produced: Sequence[ProducedCounts], context: StepContext) -> None:
+    """Say what each process cost, and whether pseudo-data hold events more than once."""
+    for process in dict.fromkeys(task.process for task in tasks):
+        own = [counts for task, counts in zip(tasks, produced, strict=True) if task.process is process]
+        cpu_s, write_s, size = (sum(column) for column in list(zip(*own, strict=True))[2:])
+        context.terminal.say(
+            f"simulate: {process}: {len(own)} files, {sum(counts.n_written for counts in own)} events, "
+            f"{size / 1e6:.1f} MB, {cpu_s / 60.0:.2f} core-minutes, {100.0 * write_s / cpu_s:.1f} % of it writing"
+        )
+    repeated = sum(counts.n_repeated for counts in produced)
     if repeated:
         context.terminal.say(
-            f"simulate: of {made} events, {repeated} of the pseudo-data are there more than once: their fluctuations "
-            "are larger than those of data (production.data_generated_fraction)"
+            f"simulate: {repeated} events of the pseudo-data are there more than once: their fluctuations are larger "
+            "than those of data (production.data_generated_fraction)"
         )
 
 
@@ -63,7 +75,21 @@ def _make_libraries(tasks: Sequence[LibraryTask], folder: Path, context: StepCon
     save_libraries(tasks, parts, folder)
 
 
-def _produce(task: ProductionTask, config: SimulationConfig, libraries: Path, ntuples: Path) -> tuple[int, int]:
-    """Return the events of a file, and those of pseudo-data that are in it more than once."""
+class ProducedCounts(NamedTuple):
+    """What became of one task."""
+
+    n_written: int
+    """Events in the file."""
+    n_repeated: int
+    """Of these, events of pseudo-data that are in it more than once."""
+    cpu_s: float
+    """Processor time in seconds."""
+    write_s: float
+    """Time of it spent in compressing and writing."""
+    size_bytes: int
+    """Size of the file."""
+
+
+def _produce(task: ProductionTask, config: SimulationConfig, libraries: Path, ntuples: Path) -> ProducedCounts:
     made = produce(task, config, libraries, ntuples)
-    return made.n_written, made.n_repeated
+    return ProducedCounts(made.n_written, made.n_repeated, made.cpu_s, made.write_s, made.path.stat().st_size)

@@ -25,7 +25,6 @@ from scheduler.code_identity import code_digest, library_versions
 from scheduler.failures import IncompleteTasksError, write_failures
 from scheduler.provenance import code_revision, now, write_json
 from scheduler.run_folder import RunFolder
-from scheduler.unsealing import sealed_digests
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -163,6 +162,9 @@ def execute(step: Step, context: StepContext, step_fingerprint: str) -> StepReco
     PartialResultError
         If the step could not do all of it; what it wrote is in the run folder.
     """
+    # The simulation takes seconds to import, which a command that only prints its help does not have to wait for.
+    from scheduler.unsealing import sealed_digests
+
     run = context.run
     run.failures(step.name).unlink(missing_ok=True)
     output = RunFolder(run.unfinished / f"{step.name}-{step_fingerprint[:16]}")

@@ -149,6 +149,40 @@ class _MuonResponse(NamedTuple):
         return np.where(is_muon, self.as_muon, self.as_itself)
 
 
+def _muon_response(
+    species: NDArray[np.int64],
+    momentum_gev: FloatArray,
+    polar_angle_rad: FloatArray,
+    identification: IdentificationConfig,
+) -> _MuonResponse:
+    like_muon = np.zeros(len(CHARGED_SPECIES))
+    like_muon[CHARGED_SPECIES.index(PION)] = identification.pion_decay_like_muon
+    like_muon[CHARGED_SPECIES.index(KAON)] = identification.kaon_decay_like_muon
+    low, high = np.deg2rad(identification.muon_polar_range_deg)
+    decay = decay_in_flight_probability(species, momentum_gev, polar_angle_rad, identification.flight_radius_mm)
+    as_muon, as_itself = (
+        pass_probability(seen_as, momentum_gev, polar_angle_rad, identification.muon)
+        for seen_as in (np.full_like(species, CHARGED_SPECIES.index(MUON)), species)
+    )
+    return _MuonResponse(
+        reaches=(momentum_gev > identification.muon_momentum_gev) & (polar_angle_rad > low) & (polar_angle_rad < high),
+        decay=like_muon[species] * decay,
+        as_muon=as_muon,
+        as_itself=as_itself,
+    )
+
+
+def lepton_pass_probabilities(
+    pdg: NDArray[np.int32], momentum_gev: FloatArray, polar_angle_rad: FloatArray, identification: IdentificationConfig
+) -> dict[Channel, FloatArray]:
+    """Return the probability of each track to be identified as a lepton of each channel, shape (n,); see `identify`."""
+    species = species_index(pdg)
+    return {
+        Channel.EE: pass_probability(species, momentum_gev, polar_angle_rad, identification.electron),
+        Channel.MUMU: _muon_response(species, momentum_gev, polar_angle_rad, identification).probability,
+    }
+
+
 def identify(
     pdg: NDArray[np.int32],
     momentum_gev: FloatArray,
@@ -181,25 +215,15 @@ def identify(
         Events in which they are.
     """
     species = species_index(pdg)
-    like_muon = np.zeros(len(CHARGED_SPECIES))
-    like_muon[CHARGED_SPECIES.index(PION)] = identification.pion_decay_like_muon
-    like_muon[CHARGED_SPECIES.index(KAON)] = identification.kaon_decay_like_muon
-    low, high = np.deg2rad(identification.muon_polar_range_deg)
-
-    def pass_at(seen_as: NDArray[np.int64], ratio: LikelihoodRatio) -> FloatArray:
-        return pass_probability(seen_as, momentum_gev, polar_angle_rad, ratio)
 
     def score(probability: FloatArray, passes: BoolArray, ratio: LikelihoodRatio) -> FloatArray:
         return draw_likelihood_ratio(probability, passes, cut=ratio.cut, spread=ratio.spread, rng=rng)
 
-    muon = _MuonResponse(
-        reaches=(momentum_gev > identification.muon_momentum_gev) & (polar_angle_rad > low) & (polar_angle_rad < high),
-        decay=like_muon[species]
-        * decay_in_flight_probability(species, momentum_gev, polar_angle_rad, identification.flight_radius_mm),
-        as_muon=pass_at(np.full_like(species, CHARGED_SPECIES.index(MUON)), identification.muon),
-        as_itself=pass_at(species, identification.muon),
+    muon = _muon_response(species, momentum_gev, polar_angle_rad, identification)
+    electron, kaon = (
+        pass_probability(species, momentum_gev, polar_angle_rad, ratio)
+        for ratio in (identification.electron, identification.kaon)
     )
-    electron, kaon = pass_at(species, identification.electron), pass_at(species, identification.kaon)
     is_electron, electron_factor = _draw_passes(electron, four_tracks, Channel.EE, importance, rng)
     so_far = four_tracks._replace(weight=four_tracks.weight * electron_factor)
     is_muon, muon_factor = _draw_passes(muon.probability, so_far, Channel.MUMU, importance, rng)

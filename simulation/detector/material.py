@@ -18,6 +18,7 @@ from simulation.importance import (
     NATURAL,
     Forced,
     ImportanceSampling,
+    PairSource,
     at_least_one_probability,
     boosted_probability,
     force_at_least_one,
@@ -106,6 +107,7 @@ def convert_photons(
     material: MaterialConfig,
     importance: ImportanceSampling = NATURAL,
     skim: SkimConfig | None = None,
+    source: NDArray[np.int8] | None = None,
 ) -> GeneratedEvents:
     """Turn photons into e⁺e⁻ pairs in the material around the beam.
 
@@ -126,6 +128,9 @@ def convert_photons(
         How much more often.
     skim
         Acceptance and number of charged particles that an event needs; the default if not given.
+    source
+        `PairSource` of each event that has been split, shape (n_events,): whether it has a conversion is decided. An
+        event has the weight zero if it must have one and cannot.
 
     Returns
     -------
@@ -140,7 +145,7 @@ def convert_photons(
     distance, thickness = crossings(origin, direction, material)
     depth = np.cumsum(CONVERSION_PER_RADIATION_LENGTH * thickness, axis=1)
     probability = -np.expm1(-depth[:, -1])
-    chosen, weight = _choose_conversions(events, photon, probability, rng, importance, skim or SkimConfig())
+    chosen, weight = _choose_conversions(events, photon, probability, rng, importance, skim or SkimConfig(), source)
     converted = np.flatnonzero(chosen)
     # An exponential depth that is known to lie inside the material.
     reached = -np.log1p(-rng.random(len(converted)) * probability[converted])
@@ -159,10 +164,19 @@ def _choose_conversions(
     rng: np.random.Generator,
     importance: ImportanceSampling,
     skim: SkimConfig,
+    source: NDArray[np.int8] | None,
 ) -> Forced:
     """Return which of the photons, given by their rows, convert, and the weights of the events."""
     event = events.event_index[photon]
     chosen = rng.random(len(photon)) < probability
+    if source is not None:
+        candidate = np.flatnonzero(np.hypot(events.px[photon], events.py[photon]) > skim.pt_min_gev)
+        natural = at_least_one_probability(probability[candidate], event[candidate], events.n_events)
+        decided = np.where(source == PairSource.DALITZ, natural, source == PairSource.CONVERSION)
+        chosen[candidate], weight = force_at_least_one(
+            probability[candidate], event[candidate], events.n_events, decided, rng
+        )
+        return Forced(chosen, weight)
     if importance.pair_boost == 1.0:
         return Forced(chosen, np.ones(events.n_events))
     missing = skim.n_charged_min - charged_in_acceptance(events, skim)

@@ -38,12 +38,12 @@ def in_acceptance(events: GeneratedEvents, tracking: TrackingConfig) -> NDArray[
     Shape (n_particles,).
     """
     low, high = np.deg2rad(tracking.polar_range_deg)
-    pt = np.hypot(events.px, events.py)
-    polar_angle = np.arctan2(pt, events.pz)
-    found = is_one_of(events.pdg, CHARGED_SPECIES)
-    found &= (events.status == FINAL_STATE) & (pt > tracking.pt_threshold_gev)
-    found &= (polar_angle > low) & (polar_angle < high)
-    return found
+    found = is_one_of(events.pdg, CHARGED_SPECIES) & (events.status == FINAL_STATE)
+    charged = np.flatnonzero(found)
+    pt = np.hypot(events.px[charged], events.py[charged])
+    polar_angle = np.arctan2(pt, events.pz[charged])
+    found[charged] = (pt > tracking.pt_threshold_gev) & (polar_angle > low) & (polar_angle < high)
+    return np.asarray(found)
 
 
 def track_efficiency(

@@ -204,6 +204,7 @@ class ToyNtuples:
     good_event = staticmethod(good_event)
     random_event = staticmethod(random_event)
     columns = staticmethod(toy_columns)
+    metadata = staticmethod(toy_metadata)
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

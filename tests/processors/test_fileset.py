@@ -34,7 +34,7 @@ def test_files_of_a_sample_add_up(toy_ntuples, events):
 
 
 def test_an_empty_tree_is_a_file_with_no_events(toy_ntuples):
-    assert len(check_file(toy_ntuples.write([])).identity) == 0
+    assert check_file(toy_ntuples.write([])).n_events == 0
 
 
 def test_data_need_no_truth_but_simulation_does(toy_ntuples, events):

@@ -130,7 +130,8 @@ def test_a_killed_worker_loses_nothing(fileset, tmp_path: Path, terminal: Termin
 
 def _kill_first(marks: Path) -> None:
     """Kill the first worker that has begun a chunk."""
-    for _ in range(600):
+    # Longer than a busy machine takes to start workers and to look at files.
+    for _ in range(4000):
         for path in _worker_marks(marks):
             os.kill(int(path.name.removeprefix("worker-")), signal.SIGKILL)
             (marks / "killed").touch()

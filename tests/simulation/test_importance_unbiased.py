@@ -17,11 +17,17 @@ from simulation.detector.identification import WeightedFourTracks, draw_likeliho
 from simulation.detector.lepton_pairs import force_lepton_pairs
 from simulation.detector.material import convert_photons
 from simulation.detector.response import identify_tracks, measure_neutrals, reconstruct, track
+from simulation.detector.tracking import in_acceptance, track_efficiency
 from simulation.generated import GeneratedEvents
-from simulation.importance import NATURAL, ImportanceSampling
+from simulation.importance import NATURAL, ImportanceSampling, SplittingSettings
 from simulation.neutral_pion_decays import decay_neutral_pions
 from simulation.skim import passes_skim
+from simulation.splitting import split, track_chances
 
+SPLIT = ImportanceSampling(
+    splitting=SplittingSettings(copies={Channel.EE: 20.0, Channel.MUMU: 20.0}),
+    identification_boost={Channel.EE: 10.0, Channel.MUMU: 10.0},
+)
 FORCED = ImportanceSampling(pair_boost=8.0, identification_boost={Channel.EE: 15.0, Channel.MUMU: 15.0})
 
 
@@ -59,10 +65,15 @@ class Yields:
         self.sums: list[np.ndarray] = []
         self.bins: dict[tuple[Channel, str, int], list[float]] = {}
         for _ in range(n // 50_000):
-            events = decay_neutral_pions(_toys(50_000, rng), settings, rng, importance)
-            converted = convert_photons(events, rng, DETECTOR.material, importance, skim)
+            events, source = _toys(50_000, rng), None
+            if importance.splitting.copies:
+                copies = split(events, importance, settings, DETECTOR, skim, rng)
+                events, source = events.take(copies.event).reweighted(copies.weight), copies.source
+                assert copies.copy.max() < importance.copies_max
+            events = decay_neutral_pions(events, settings, rng, importance, source)
+            converted = convert_photons(events, rng, DETECTOR.material, importance, skim, source)
             self.sums += [events.weight, converted.weight]
-            kept = converted.select(passes_skim(converted, skim))
+            kept = converted.select(passes_skim(converted, skim) & (converted.weight > 0.0))
             ip = np.zeros((kept.n_events, 3))
             identified = identify_tracks(track(kept, rng, DETECTOR), ip, rng, DETECTOR, importance)
             tracked = identified.tracked
@@ -128,6 +139,47 @@ def test_yields_by_truth_and_mass_agree_with_brute_force(natural, forced):
     wanted = {"conversion+conversion", "dalitz+dalitz", "fake+fake", "fake+true"}
     assert {category for channel, category in categories if channel is Channel.EE} >= wanted
     assert {category for channel, category in categories if channel is Channel.MUMU} >= {"fake+true"}
+
+
+def test_split_events_agree_with_brute_force(natural):
+    """Every kind of event followed as often as it is worth; all categories of pairs, in all bins of mass."""
+    split_events = Yields(100_000, SPLIT, 11)
+    compared = _assert_same_rates(natural, split_events)
+    wanted = {"conversion+conversion", "dalitz+dalitz", "fake+fake", "fake+true"}
+    assert {category for channel, category, _ in compared if channel is Channel.EE} >= wanted
+    for category in ("conversion+conversion", "dalitz+dalitz"):
+        keys = [key for key in natural.bins if key[:2] == (Channel.EE, category)]
+        (rate, variance, _), (other, other_variance, _) = (
+            np.sum([sample.rate(key) for key in keys], axis=0) for sample in (natural, split_events)
+        )
+        assert other / other_variance / split_events.n > 3.0 * rate / variance / natural.n
+
+
+def test_track_chances_are_those_of_enumeration():
+    """Toys of four pions: probabilities of the numbers found and of a lepton, against all outcomes."""
+    rng = np.random.default_rng(12)
+    events = GeneratedEvents.from_table(
+        np.tile(np.array([211, -211, 211, -211], dtype=np.int32), (50, 1)),
+        with_mass(rng.normal(0.0, 0.7, (50, 4, 3)), np.full(4, MASSES[211])),
+    )
+    chances = track_chances(events, DETECTOR)
+    transverse = np.hypot(events.px, events.py)
+    efficiency = track_efficiency(transverse, np.zeros_like(transverse), DETECTOR.tracking)
+    efficiency = np.where(in_acceptance(events, DETECTOR.tracking), efficiency, 0.0).reshape(50, 4)
+    for side, columns in enumerate(([1, 3], [0, 2])):
+        first, second = efficiency[:, columns].T
+        none = (1.0 - first) * (1.0 - second)
+        expected = np.column_stack([none, first + second - 2.0 * first * second, first * second])
+        np.testing.assert_allclose(chances.found[:, side], expected, atol=1e-12)
+    assert np.all((chances.lepton >= 0.0) & (chances.lepton <= 1.0))
+
+
+def test_what_cannot_be_selected_is_not_followed():
+    neutral = GeneratedEvents.from_table(
+        np.full((100, 2), 111, dtype=np.int32), with_mass(np.full((100, 2, 3), 0.5), np.full(2, MASSES[111]))
+    )
+    copies = split(neutral, SPLIT, NeutralPionDecayConfig(), DETECTOR, SkimConfig(), np.random.default_rng(13))
+    assert len(copies.event) == 0
 
 
 def test_weights_close(forced):

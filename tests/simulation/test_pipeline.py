@@ -94,22 +94,6 @@ def test_weights_keep_their_sum(process, libraries) -> None:
     assert abs(weight.sum() - sums.sum_weights) < 4.0 * error + 1e-9
 
 
-def test_repeats_share_an_event_and_its_weight(libraries) -> None:
-    thrice = NATURAL.model_copy(update={"repeats": 3})
-    config = _config(thrice)
-    batches = _events(Process.TAUTAU, 200, libraries, config)
-    sums, survivors = _simulate(batches, config, thrice)
-    number = np.concatenate([part.number for part in survivors])
-    weight = np.concatenate([part.weight for part in survivors])
-    assert sums.n == sums.sum_weights == 200
-    assert sorted(number) == list(range(600))
-    assert weight == pytest.approx(np.full(600, 1.0 / 3.0))
-    first, second = survivors[:2]
-    charged = [part.columns["Gen_pz"][part.columns["Gen_mother"] < 0] for part in (first, second)]
-    assert len(charged[0]) == len(charged[1])
-    assert not np.allclose(first.columns["Gen_px"][:50], second.columns["Gen_px"][:50])
-
-
 @pytest.fixture(scope="module")
 def selected(libraries, tmp_path_factory: pytest.TempPathFactory):
     """Reconstructed four-lepton events, and the numbers of those with candidates in any search, any kinematics."""

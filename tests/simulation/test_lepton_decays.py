@@ -1,17 +1,18 @@
-"""Boosted semileptonic charm and thinned multiplicities in the continuum, against the continuum as it is."""
+"""Boosted decays to leptons in the continuum, against the continuum as it is."""
 
 import numpy as np
 import pytest
 
-from simulation.charm_decays import CHARM_HADRONS, CharmWeights
 from simulation.configuration import ContinuumConfig
 from simulation.continuum import continuum_events
 from simulation.detector.species import CHARGED_SPECIES, is_one_of
 from simulation.generated import DECAYED, FINAL_STATE, GeneratedEvents, Particles
 from simulation.importance import NATURAL, ImportanceSampling
+from simulation.lepton_decays import PARENTS, LeptonDecays
+from simulation.pythia_events import start_pythia
 
 N = 9000
-BIASED = ImportanceSampling(low_multiplicity_enrichment=5.0, semileptonic_boost=2.5)
+BIASED = ImportanceSampling(semileptonic_boost=20.0, semileptonic_share=0.5)
 
 
 def _continuum(importance: ImportanceSampling, seed: int) -> GeneratedEvents:
@@ -29,10 +30,15 @@ def biased() -> GeneratedEvents:
     return _continuum(BIASED, 2)
 
 
-def _leptons_of_charm(events: GeneratedEvents) -> np.ndarray:
+def _from(events: GeneratedEvents, codes: tuple[int, ...], mothers: tuple[int, ...]) -> np.ndarray:
+    """Number of particles of some kinds with mothers of some kinds."""
     mother = events.pdg[np.where(events.mother >= 0, events.mother + events.offsets[events.event_index], 0)]
-    leptons = is_one_of(events.pdg, (11, 13)) & (events.mother >= 0) & is_one_of(mother, CHARM_HADRONS)
-    return np.bincount(events.event_index[leptons], minlength=events.n_events)
+    chosen = is_one_of(events.pdg, codes) & (events.mother >= 0) & is_one_of(mother, mothers)
+    return np.bincount(events.event_index[chosen], minlength=events.n_events)
+
+
+def _leptons_of_charm(events: GeneratedEvents) -> np.ndarray:
+    return _from(events, (11, 13), PARENTS[3:])
 
 
 def _charged(events: GeneratedEvents) -> np.ndarray:
@@ -45,6 +51,8 @@ PROPERTIES = {
     "no lepton from charm": lambda events: _leptons_of_charm(events) == 0,
     "one lepton from charm": lambda events: _leptons_of_charm(events) == 1,
     "two leptons from charm": lambda events: _leptons_of_charm(events) >= 2,
+    "electron of η": lambda events: _from(events, (11,), (221,)) > 0,
+    "lepton of τ": lambda events: _from(events, (11, 13), (15,)) > 0,
     "two charged": lambda events: _charged(events) == 2,
     "four charged": lambda events: _charged(events) == 4,
     "six charged": lambda events: _charged(events) == 6,
@@ -64,24 +72,41 @@ def test_expectations_are_those_of_nature(name: str, natural: GeneratedEvents, b
     assert means[1] == pytest.approx(means[0], abs=4.0 * np.sqrt(sum(variances)))
 
 
-def test_leptons_from_charm_come_more_often_and_large_events_less(
-    natural: GeneratedEvents, biased: GeneratedEvents
-) -> None:
+def test_pairs_of_leptons_come_more_often(natural: GeneratedEvents, biased: GeneratedEvents) -> None:
     pairs, more = ((_leptons_of_charm(e) >= 2).mean() for e in (natural, biased))
-    assert more > 2.5 * pairs
-    assert biased.n_events < 0.8 * N
+    assert more > 5.0 * pairs
+    assert biased.n_events == N
     assert np.all(np.isfinite(biased.weight) & (biased.weight > 0.0))
+    # What has neither charm nor η is as likely either way; nothing is rarer than in the share left to nature.
+    assert biased.weight.max() <= 2.0 + 1e-9
     np.testing.assert_allclose(natural.weight, 1.0, rtol=1e-12)
 
 
-def test_weights_multiply_over_the_charm_hadrons_of_an_event() -> None:
+def test_densities_multiply_over_the_decays_of_an_event() -> None:
     """D⁺ → K e ν and D̄⁰ → Kπ; then an event without charm."""
     codes = np.array([411, -421, -311, -11, 12, 321, -211, 211, -211], dtype=np.int32)
-    status = np.where(is_one_of(codes, CHARM_HADRONS), DECAYED, FINAL_STATE).astype(np.int32)
+    status = np.where(is_one_of(codes, PARENTS), DECAYED, FINAL_STATE).astype(np.int32)
     mother = np.array([-1, -1, 0, 0, 0, 1, 1, -1, -1])
     vectors = np.zeros((9, 4))
     events = GeneratedEvents.from_particles(
         np.array([7, 2]), np.ones(2), Particles(codes, status, mother, vectors, vectors)
     )
-    weights = CharmWeights(semileptonic=np.array([0.5, 0.25, 1, 1, 1, 1, 1]), other=np.array([1.1, 1.3, 1, 1, 1, 1, 1]))
-    np.testing.assert_allclose(weights.weight(events), [0.5 * 1.3, 1.0])
+    pythia = start_pythia(("ProcessLevel:all = off",), 1, "test")
+    decays = LeptonDecays(pythia)
+
+    def to_electron(code: int) -> float:
+        entry = pythia.particleData.findParticle(code)
+        channels = [entry.channel(index) for index in range(entry.sizeChannels())]
+        fractions = np.array([channel.bRatio() for channel in channels])
+        electron = [11 in [abs(c.product(i)) for i in range(c.multiplicity())] for c in channels]
+        return float(fractions[electron].sum() / fractions.sum())
+
+    plus, zero = to_electron(411), to_electron(421)
+    assert 0.1 < plus < 0.25
+    expected = 30.0 / (1.0 + 29.0 * plus) / (1.0 + 29.0 * zero)
+    np.testing.assert_allclose(decays.density(events, {11: 30.0}), [expected, 1.0])
+    np.testing.assert_allclose(decays.density(events, {}), 1.0)
+    decays.boost({11: 30.0})
+    assert to_electron(421) == pytest.approx(30.0 * zero / (1.0 + 29.0 * zero))
+    decays.boost({})
+    assert to_electron(421) == pytest.approx(zero)

@@ -1,0 +1,1 @@
+"""How fast the software gets with more workers, and what stops it."""
