@@ -4,7 +4,7 @@ import numpy as np
 import pyhf
 import pytest
 from scipy.optimize import brentq
-from scipy.stats import norm
+from scipy.stats import chi2, norm
 
 from models.inference.cls_limits import cls_limits
 from models.inference.configuration import InferenceSettings, MinimiserSettings, SystematicsSettings
@@ -210,3 +210,58 @@ def test_unusable_workspaces_are_named(change, message):
     change(workspace)
     with pytest.raises(InferenceError, match=message):
         compile_likelihood(workspace, MinimiserSettings())
+
+
+def test_nuisances_are_pulled_constrained_and_move_the_signal():
+    """A 10 % background uncertainty of 100 events and 90 observed: all of it in closed form."""
+    specification = counting([1.0], [100.0], [90.0])
+    specification["channels"][0]["samples"][1]["modifiers"] = [
+        {"name": "level", "type": "shapesys", "data": [10.0]},
+    ]
+    fit, _ = infer(specification)
+    level = fit.nuisances["level[0]"]
+    # The signal takes all of the deviation: the background stays at its auxiliary measurement, n = 100 ± 10.
+    assert level.pull == pytest.approx(0.0, abs=1e-4)
+    assert level.error == pytest.approx(0.1, rel=1e-4)
+    assert level.constraint == pytest.approx(1.0, rel=1e-4)
+    # One error up is ten events more background, which the signal gives up.
+    assert level.impact_up_fb == pytest.approx(-10.0, rel=1e-3)
+    assert level.impact_down_fb == pytest.approx(10.0, rel=1e-3)
+    assert fit.xsec_err_fb == pytest.approx(np.hypot(np.sqrt(90.0), 10.0), rel=1e-4)
+    assert fit.xsec_err_down_fb < fit.xsec_err_fb < fit.xsec_err_up_fb
+    assert fit.goodness.statistic == pytest.approx(0.0, abs=1e-6)
+
+
+def test_goodness_of_fit_is_the_deviance_of_the_best_fit():
+    fit, _ = infer(counting([1.0, 0.0], [10.0, 20.0], [15.0, 30.0]))
+    # The first bin is all the signal's; the second has the Poisson deviance of 30 observed and 20 expected.
+    deviance = 2 * (30 * np.log(1.5) - 10)
+    assert fit.goodness.statistic == pytest.approx(deviance, rel=1e-6)
+    assert fit.goodness.n_degrees_of_freedom == 1
+    assert fit.goodness.p_value == pytest.approx(chi2.sf(deviance, 1), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda w: w["observations"][0].update(data=[float("nan")]), "not all finite"),
+        (lambda w: w["observations"].clear(), "valid pyhf workspace|no observations"),
+        (
+            lambda w: w["channels"][0]["samples"][1].update(data=[-5.0]),
+            "background is negative in bin 0 of channel bins",
+        ),
+        (lambda w: w["channels"][0]["samples"].append(w["channels"][0]["samples"][1]), "background appears twice"),
+        (lambda w: w["measurements"][0]["config"].update(poi="strength"), "strength"),
+        (lambda w: w["channels"][0]["samples"][1].update(data=[float("inf")]), "not finite in its yields"),
+    ],
+)
+def test_bad_input_is_named(change, message):
+    specification = counting([1.0], [5.0], [4.0])
+    change(specification)
+    with pytest.raises(InferenceError, match=message):
+        compile_likelihood(specification)
+
+
+def test_a_bin_in_which_nothing_is_expected_is_named():
+    with pytest.raises(InferenceError, match="Nothing is expected in bin 1 of channel bins"):
+        compile_likelihood(counting([1.0, 0.0], [5.0, 0.0], [4.0, 0.0]))

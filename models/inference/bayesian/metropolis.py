@@ -201,8 +201,8 @@ class _Sampler:
         )
         sampler.advance(settings.burn_in_steps)
         sampler.adapt()
-        # The first steps after a change of the proposal only bring the weights up to date.
-        sampler.advance(1)
+        # After a change of the proposal, the chains forget what all of them learnt from the same draws.
+        sampler.advance(settings.burn_in_steps)
         sampler.forget()
         return sampler
 
