@@ -5,7 +5,6 @@ to no region at all, so they cannot reach any output by being asked for differen
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from pydantic import Field
 
 from models.search import Channel, Process, classifier_classes
 from models.settings import Settings
+from processors.blinding import BlindingSettings, Unblinding
 
 GENERAL_CONTROL_REGION = "gcr"
 SIGNAL_REGION = "sr"
@@ -40,6 +40,8 @@ class RegionSettings(Settings):
     """† The `mumu` signal region lies above this signal score."""
     threshold_choice: ThresholdChoice = ThresholdChoice.PUBLISHED
     """Whether the published signal thresholds are used or those that maximise the expected sensitivity."""
+    unblinding: BlindingSettings = BlindingSettings()
+    """How much of the signal-region data a recorded unblinding opens."""
 
     def sr_above_signal_score(self, channel: Channel) -> float:
         """Return the signal-score threshold of a channel's signal region."""
@@ -49,17 +51,6 @@ class RegionSettings(Settings):
         """Return settings with other signal thresholds, validated as configured ones are."""
         names = {f"sr_above_signal_score_{channel}": value for channel, value in thresholds.items()}
         return RegionSettings.model_validate({**self.model_dump(), **names})
-
-
-class Unblinding(Settings):
-    """The record that someone decided to look at the signal-region data; without it they are never read."""
-
-    who: str = Field(min_length=1)
-    """Person responsible."""
-    reason: str = Field(min_length=1)
-    """Why, e.g. the review that approved it."""
-    when: datetime
-    """Time of the decision."""
 
 
 class Regions(NamedTuple):
@@ -96,6 +87,7 @@ def assign_regions(
     *,
     is_data: bool,
     unblinding: Unblinding | None = None,
+    opened: NDArray[np.bool_] | None = None,
 ) -> Regions:
     """Return the regions of each candidate.
 
@@ -114,6 +106,8 @@ def assign_regions(
         Whether the candidates are data (or pseudo-data), which are blinded in the signal region.
     unblinding
         The record that lifts the blinding.
+    opened
+        Which candidates it opens, shape (n,); all by default.
 
     Examples
     --------
@@ -128,8 +122,9 @@ def assign_regions(
     masks = {GENERAL_CONTROL_REGION: (signal_score < settings.gcr_below_signal_score) & outside}
     for column, process in enumerate(classifier_classes(channel)[1:], start=1):
         masks[special_control_region(process)] = (scores[:, column] > settings.scr_above_score) & outside
+    masks[SIGNAL_REGION] = in_signal_region
     if is_data and unblinding is None:
         masks[SIGNAL_REGION] = np.zeros_like(in_signal_region)
-        return Regions(masks, int(np.count_nonzero(in_signal_region)))
-    masks[SIGNAL_REGION] = in_signal_region
-    return Regions(masks, 0)
+    elif is_data and opened is not None:
+        masks[SIGNAL_REGION] = in_signal_region & opened
+    return Regions(masks, int(np.count_nonzero(in_signal_region & ~masks[SIGNAL_REGION])))

@@ -1,6 +1,7 @@
 """Candidate columns to classifier scores and weights."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from models.classifier.folds import fold_of
 from models.classifier.model import Classifier
 from models.errors import BadInputError
+from processors.regions import RegionSettings
 from processors.variations import Kinematics
 
 Columns = Mapping[str, NDArray[Any]]
@@ -59,6 +61,20 @@ def score_candidates(columns: Columns, classifier: Classifier, sample: str) -> N
     """
     folds = candidate_folds(columns, sample, n_folds=classifier.n_folds, seed=classifier.seed)
     return classifier.scores(feature_matrix(columns, classifier.features), folds)
+
+
+@dataclass(frozen=True)
+class OutsideSignalRegion:
+    """Which candidates of a sample are outside the signal region, for `CandidateStore.read_control`."""
+
+    classifier: Classifier
+    regions: RegionSettings
+    sample: str
+
+    def __call__(self, columns: Columns) -> NDArray[np.bool_]:
+        """Return the mask of candidates, shape (n,)."""
+        signal_score = score_candidates(columns, self.classifier, self.sample)[:, 0]
+        return np.asarray(signal_score <= self.regions.sr_above_signal_score(self.classifier.channel))
 
 
 def weight_variations(names: list[str]) -> dict[str, str]:

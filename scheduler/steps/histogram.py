@@ -59,7 +59,7 @@ def execute(context: StepContext) -> None:
     regions = _thresholds(context, selected)
     signal = _signal_models(context, selected, regions)
     classifiers = {channel: selected.classifier(channel) for channel in Channel}
-    unblinding = read_unblinding(context.run)
+    unblinding = read_unblinding(context.run, config)
     processed = run_processor(
         context.client(),
         candidate_fileset(selected.store(), selected.samples),

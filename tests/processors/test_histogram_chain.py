@@ -17,6 +17,7 @@ from models.scan_grid import ScanSettings, mass_points
 from models.search import BACKGROUNDS, Channel, Process, Search, classifier_classes
 from models.signal_shape import SignalShapeSettings
 from models.thresholds import ThresholdSettings
+from processors.blinding import Unblinding
 from processors.candidates import CandidatePath, CandidateStore, write_candidates
 from processors.control_counts import control_inputs
 from processors.features import FEATURES
@@ -24,7 +25,7 @@ from processors.histogram_inputs import candidate_fileset, search_binning
 from processors.histogram_processor import HistogramProcessor
 from processors.histograms import HistogramManifest, SearchHistograms, component, load_histograms, save_histograms
 from processors.luminosity import luminosity_weight
-from processors.regions import RegionSettings, Unblinding
+from processors.regions import RegionSettings
 from processors.sample import SampleMetadata
 from processors.scoring import score_candidates
 from processors.signal_files import load_signal_models, save_signal_models
@@ -40,7 +41,9 @@ SETTINGS = ClassifierSettings(n_rounds=25)
 REGIONS = RegionSettings(sr_above_signal_score_ee=0.7, sr_above_signal_score_mumu=0.6)
 SCAN = ScanSettings()
 TEMPLATES = TemplateSettings()
-UNBLINDING = Unblinding(who="A. Physicist", reason="review passed", when=datetime(2022, 7, 15, tzinfo=UTC))
+UNBLINDING = Unblinding(
+    who="A. Physicist", reason="review passed", when=datetime(2022, 7, 15, tzinfo=UTC), configuration_hash="0" * 64
+)
 TRUE_FACTORS = {Process.TAUTAU: 1.2, Process.QQBAR: 0.8}
 """Data are drawn with these factors on the simulation's expectation, one elsewhere."""
 SIZES = {
@@ -113,6 +116,10 @@ def metadata(name, process, n, **more):
     )  # fmt: skip
 
 
+SHIFTS = (0, 5e-4, -5e-4, 0, 0, 2e-4, -2e-4)
+"""Of m(ℓℓ) in GeV under each of the kinematics."""
+
+
 @pytest.fixture(scope="module")
 def samples():
     """Each background candidate stands for about 0.5 events in the data."""
@@ -127,8 +134,13 @@ def samples():
 
 
 @pytest.fixture(scope="module")
-def store(samples, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("candidates")
+def candidate_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("candidates")
+
+
+@pytest.fixture(scope="module")
+def store(samples, candidate_folder):
+    folder = candidate_folder
     for i, search in enumerate(Search):
         data = []
         for j, (name, sample) in enumerate(samples.items()):
@@ -137,7 +149,9 @@ def store(samples, tmp_path_factory):
             for k, kinematics in enumerate(Kinematics):
                 rng = np.random.default_rng([i, j, 5])
                 n = 300 if sample.process is Process.SIGNAL else SIZES[sample.process]
-                columns = make_columns(rng, sample.process, search, n, sample.m_phi_gev, shift=(0, 5e-4, -5e-4)[k])
+                columns = make_columns(
+                    rng, sample.process, search, n, sample.m_phi_gev, shift=(0, 5e-4, -5e-4, 0, 0, 2e-4, -2e-4)[k]
+                )
                 # one file of no candidates among the rest, as short ntuples leave them
                 for first, stop in ((0, n), (n, n + 10))[: 2 if name == "tautau" else 1]:
                     rows = {column: values[first:stop] for column, values in columns.items()}
@@ -148,6 +162,12 @@ def store(samples, tmp_path_factory):
         path = CandidatePath(search, Kinematics.NOMINAL, "data", "data_000", 0, 10_000).relative
         write_candidates(folder / path, as_data(data))
     return CandidateStore(folder)
+
+
+@pytest.fixture(scope="module")
+def open_store(store, candidate_folder):
+    """The same candidates as somebody sees them who has unblinded."""
+    return CandidateStore(candidate_folder, UNBLINDING)
 
 
 @pytest.fixture(scope="module")
@@ -254,10 +274,10 @@ def test_control_counts_agree_with_counting_by_hand(store, samples, classifiers,
     assert shifted.value.sum() > 0
 
 
-def test_blinded_data_reach_no_output(store, samples, classifiers, blinded):
+def test_blinded_data_reach_no_output(open_store, samples, classifiers, blinded):
     """Every data count must be explained by candidates outside the signal region, and one hidden mass stays hidden."""
     for search in Search:
-        columns = store.read(search, "data")
+        columns = open_store.read(search, "data")
         scores = score_candidates(columns, classifiers[search.channel], "data")
         hidden = scores[:, 0] > REGIONS.sr_above_signal_score(search.channel)
         assert hidden.sum() > 5
@@ -271,10 +291,10 @@ def test_blinded_data_reach_no_output(store, samples, classifiers, blinded):
         np.testing.assert_array_equal(control[{"region": "gcr"}].view().value, expected)
 
 
-def test_moving_hidden_data_changes_nothing(store, samples, classifiers, signal, tmp_path):
+def test_moving_hidden_data_changes_nothing(open_store, samples, classifiers, signal, tmp_path):
     """Replace the masses of all blinded candidates: the output must be identical bit by bit."""
     search = Search.MUMU
-    columns = store.read(search, "data")
+    columns = open_store.read(search, "data")
     scores = score_candidates(columns, classifiers[search.channel], "data")
     hidden = scores[:, 0] > REGIONS.sr_above_signal_score(search.channel)
     processor = HistogramProcessor(
@@ -288,10 +308,10 @@ def test_moving_hidden_data_changes_nothing(store, samples, classifiers, signal,
         assert getattr(outputs[0], name) == getattr(outputs[1], name)
 
 
-def test_unblinding_shows_the_data_and_is_recorded(store, samples, classifiers, signal):
+def test_unblinding_shows_the_data_and_is_recorded(store, open_store, samples, classifiers, signal):
     output = run(store, samples, classifiers, signal, unblinding=UNBLINDING)[Search.EE]
     assert output["n_blinded"] == 0
-    columns = store.read(Search.EE, "data")
+    columns = open_store.read(Search.EE, "data")
     scores = score_candidates(columns, classifiers[Channel.EE], "data")
     n = np.count_nonzero(scores[:, 0] > REGIONS.sr_above_signal_score_ee)
     assert component(output["histograms"].signal_region, Process.DATA).value.sum() == n
@@ -376,7 +396,7 @@ def test_scale_factors_and_templates_of_all_mass_points(blinded, signal):
         assert templates.data is None
         assert set(templates.scale_factors) == set(templates.backgrounds) == set(BACKGROUNDS)
         for template in (templates.signal, *templates.backgrounds.values()):
-            assert set(template.variations) == {"tracking", "momentum_scale"}
+            assert set(template.variations) == {"tracking", "momentum_scale", "momentum_resolution", "photon_energy"}
             for yields in (template.nominal, template.stat_error, *sum(template.variations.values(), ())):
                 assert yields.shape == (n_bins,)
                 assert np.all(np.isfinite(yields))

@@ -8,10 +8,13 @@ from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 
 from models.search import Channel
-from processors.regions import RegionSettings, Unblinding, assign_regions, control_regions
+from processors.blinding import Unblinding
+from processors.regions import RegionSettings, assign_regions, control_regions
 
 SETTINGS = RegionSettings()
-UNBLINDING = Unblinding(who="A. Physicist", reason="review passed", when=datetime(2022, 7, 15, tzinfo=UTC))
+UNBLINDING = Unblinding(
+    who="A. Physicist", reason="review passed", when=datetime(2022, 7, 15, tzinfo=UTC), configuration_hash="0" * 64
+)
 
 
 def softmax(raw):
@@ -57,6 +60,18 @@ def test_thresholds_that_would_let_regions_overlap_are_refused():
         SETTINGS.with_signal_thresholds({Channel.MUMU: 0.3})
 
 
-def test_an_unblinding_needs_a_name_and_a_reason():
-    with pytest.raises(ValidationError, match="reason"):
-        Unblinding(who="A. Physicist", reason="", when=datetime(2022, 7, 15, tzinfo=UTC))
+@pytest.mark.parametrize("missing", ["who", "reason", "when", "configuration_hash"])
+def test_an_unblinding_needs_a_name_a_reason_a_time_and_a_configuration(missing):
+    with pytest.raises(ValidationError, match=missing):
+        Unblinding.model_validate(UNBLINDING.model_dump() | {missing: ""})
+
+
+def test_only_what_an_unblinding_opens_is_in_the_signal_region():
+    scores = np.tile(np.array([0.99, 0.01, 0.0, 0.0, 0.0], dtype=np.float32), (4, 1))
+    opened = np.array([True, False, False, True])
+    regions = assign_regions(scores, Channel.EE, SETTINGS, is_data=True, unblinding=UNBLINDING, opened=opened)
+    np.testing.assert_array_equal(regions.masks["sr"], opened)
+    assert regions.n_blinded == 2
+    # What is said to be open is not, without a record.
+    blinded = assign_regions(scores, Channel.EE, SETTINGS, is_data=True, opened=opened)
+    assert not blinded.masks["sr"].any()
