@@ -146,11 +146,17 @@ class HistogramProcessor(ChunkProcessor):
         opened = None
         if sample.is_data and self._unblinding is not None:
             opened = self._unblinding.opens(columns, binning.signal_windows_gev)
+        mass = np.asarray(columns["m_ll_gev"], dtype=np.float64)
         regions = assign_regions(
-            scores, channel, self._regions, is_data=sample.is_data, unblinding=self._unblinding, opened=opened
+            scores,
+            channel,
+            self._regions,
+            is_data=sample.is_data,
+            unblinding=self._unblinding,
+            opened=opened,
+            mass_gev=mass,
         )
         factor = luminosity_weight(sample, self._luminosity_fb)
-        mass = np.asarray(columns["m_ll_gev"], dtype=np.float64)
         histograms = empty_histograms(search, binning.display_edges_gev, binning.atomic_edges_gev)
         if sample.process is Process.SIGNAL:
             if kinematics == NOMINAL:

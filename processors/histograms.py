@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 from models.errors import BadInputError
 from models.search import Process, Search, classifier_classes
 from models.settings import Settings
+from models.thresholds import MassThresholds
 from processors.atomic_file import atomic_path
 from processors.blinding import Unblinding, require_record
 from processors.regions import SIGNAL_REGION, Regions, control_regions
@@ -32,7 +33,9 @@ class HistogramManifest(Settings):
     """Luminosity the simulation is normalised to."""
     classifier_fingerprint: str
     sr_above_signal_score: float = Field(ge=0.5, lt=1)
-    """Signal-region threshold in force."""
+    """Signal-region threshold in force, where it does not vary with mass."""
+    sr_by_mass: MassThresholds | None = None
+    """Threshold that varies with mass, None if it does not."""
     unblinding: Unblinding | None
     """The record under which signal-region data were read, None while blinded."""
     n_blinded: int = Field(ge=0)

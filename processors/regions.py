@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from models.errors import LeptophileError
 from models.search import Channel, Process, classifier_classes
 from models.settings import Settings
+from models.thresholds import MassThresholds
 from processors.blinding import BlindingSettings, Unblinding
 
 GENERAL_CONTROL_REGION = "gcr"
@@ -25,6 +27,9 @@ class ThresholdChoice(StrEnum):
 
     PUBLISHED = "published"
     OPTIMISED = "optimised"
+    """At the threshold of the largest expected sensitivity."""
+    MASS_DEPENDENT = "mass_dependent"
+    """At a threshold that varies smoothly with the candidate's mass, beyond the published method."""
 
 
 class RegionSettings(Settings):
@@ -40,6 +45,9 @@ class RegionSettings(Settings):
     """† The `mumu` signal region lies above this signal score."""
     threshold_choice: ThresholdChoice = ThresholdChoice.PUBLISHED
     """Whether the published signal thresholds are used or those that maximise the expected sensitivity."""
+    sr_by_mass: dict[Channel, MassThresholds] = Field(default={})
+    """Signal thresholds that vary with m(ℓℓ), in place of the constant ones; `threshold_choice: mass_dependent` fills
+    them in."""
     unblinding: BlindingSettings = BlindingSettings()
     """How much of the signal-region data a recorded unblinding opens."""
 
@@ -47,10 +55,29 @@ class RegionSettings(Settings):
         """Return the signal-score threshold of a channel's signal region."""
         return self.sr_above_signal_score_ee if channel is Channel.EE else self.sr_above_signal_score_mumu
 
+    def signal_threshold(self, channel: Channel, mass_gev: NDArray[np.floating] | None) -> NDArray[np.float64]:
+        """Return the signal-score threshold of candidates by their mass, broadcast against shape (n,).
+
+        Raises
+        ------
+        RegionError
+            If the threshold varies with mass and no masses are given.
+        """
+        by_mass = self.sr_by_mass.get(channel)
+        if by_mass is None:
+            return np.asarray(self.sr_above_signal_score(channel), dtype=np.float64)
+        if mass_gev is None:
+            raise RegionError(f"the {channel} signal threshold varies with mass: regions need the candidates' masses")
+        return np.maximum(by_mass.at(mass_gev), self.gcr_below_signal_score)
+
     def with_signal_thresholds(self, thresholds: Mapping[Channel, float]) -> "RegionSettings":
         """Return settings with other signal thresholds, validated as configured ones are."""
         names = {f"sr_above_signal_score_{channel}": value for channel, value in thresholds.items()}
         return RegionSettings.model_validate({**self.model_dump(), **names})
+
+
+class RegionError(LeptophileError):
+    """Regions cannot be assigned as configured."""
 
 
 class Regions(NamedTuple):
@@ -88,6 +115,7 @@ def assign_regions(
     is_data: bool,
     unblinding: Unblinding | None = None,
     opened: NDArray[np.bool_] | None = None,
+    mass_gev: NDArray[np.floating] | None = None,
 ) -> Regions:
     """Return the regions of each candidate.
 
@@ -108,6 +136,13 @@ def assign_regions(
         The record that lifts the blinding.
     opened
         Which candidates it opens, shape (n,); all by default.
+    mass_gev
+        m(ℓℓ) of the candidates, for thresholds that vary with it, shape (n,).
+
+    Raises
+    ------
+    RegionError
+        If masses are needed and not given.
 
     Examples
     --------
@@ -117,7 +152,7 @@ def assign_regions(
     ([False, False], [False, True], 1)
     """
     signal_score = scores[:, 0]
-    in_signal_region = signal_score > settings.sr_above_signal_score(channel)
+    in_signal_region = signal_score > settings.signal_threshold(channel, mass_gev).astype(scores.dtype)
     outside = ~in_signal_region
     masks = {GENERAL_CONTROL_REGION: (signal_score < settings.gcr_below_signal_score) & outside}
     for column, process in enumerate(classifier_classes(channel)[1:], start=1):

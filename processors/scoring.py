@@ -74,7 +74,8 @@ class OutsideSignalRegion:
     def __call__(self, columns: Columns) -> NDArray[np.bool_]:
         """Return the mask of candidates, shape (n,)."""
         signal_score = score_candidates(columns, self.classifier, self.sample)[:, 0]
-        return np.asarray(signal_score <= self.regions.sr_above_signal_score(self.classifier.channel))
+        threshold = self.regions.signal_threshold(self.classifier.channel, columns["m_ll_gev"])
+        return np.asarray(signal_score <= threshold.astype(signal_score.dtype))
 
 
 def weight_variations(names: list[str]) -> dict[str, str]:

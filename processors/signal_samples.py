@@ -203,7 +203,8 @@ def selected_signal(
             for kinematics in Kinematics:
                 columns = store.read(search, sample.name, kinematics)
                 scores = score_candidates(columns, classifier, sample.name)
-                passes = assign_regions(scores, search.channel, regions, is_data=False).masks[SIGNAL_REGION]
+                assigned = assign_regions(scores, search.channel, regions, is_data=False, mass_gev=columns["m_ll_gev"])
+                passes = assigned.masks[SIGNAL_REGION]
                 names = weight_variations(list(columns)) if kinematics is Kinematics.NOMINAL else {kinematics: "weight"}
                 for variation, name in names.items():
                     candidates = SignalSample(

@@ -99,6 +99,7 @@ HISTOGRAM: Final = Step(
     needs=("process", "train"),
     outputs=("histograms",),
     settings=lambda config: {
+        "classifier_method": config.classifier.method,
         "regions": config.regions,
         "thresholds": config.thresholds,
         "scan": config.scan,
@@ -120,7 +121,7 @@ SCAN: Final = Step(
     name="scan",
     summary="Fit every mass point and set limits on cross-section and coupling.",
     module="scheduler.steps.scan",
-    needs=("process", "histogram", "normalise"),
+    needs=("histogram", "normalise"),
     outputs=("workspaces", "limits"),
     settings=lambda config: {
         "seed": config.seed,
