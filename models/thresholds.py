@@ -7,7 +7,7 @@ own: the best one of a weighted mean over its neighbours, so that thresholds var
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,8 @@ class ThresholdSettings(Settings):
     """
     minimum_window_relative: float = Field(default=0.04, ge=0)
     """The same as a fraction of m_φ, which is added."""
+    minimum_effective_events: float = Field(default=9.0, ge=0)
+    """Effective simulated events, (Σw)²/Σw², that a window has to hold above a threshold; else a wider one is used."""
     minimum_efficiency_fraction: float = Field(default=0.2, ge=0, le=1)
     """Thresholds that keep less than this fraction of a mass's candidates are not considered."""
     neighbours: float = Field(default=1.5, gt=0)
@@ -193,7 +195,8 @@ def _hold_out(
                 [_part(signal, signal.fold, number, inside=inside, n_folds=n_folds) for signal in signals],
                 _part(background, background.fold, number, inside=inside, n_folds=n_folds),
                 tried,
-                settings,
+                # What was chosen is judged as it is, also if it keeps less than is asked of a choice.
+                settings.model_copy(update={"minimum_efficiency_fraction": 0.0}) if inside else settings,
             )
             for inside in (False, True)
         )
@@ -246,13 +249,41 @@ def _figure_of_merit(
     in_window = np.abs(signal.mass_gev - signal.m_phi_gev) < signal.half_window_gev
     efficiency = _weight_above(signal.score[in_window], signal.weight[in_window], thresholds)
     kept = efficiency >= settings.minimum_efficiency_fraction * np.sum(signal.weight[in_window])
-    wide = settings.minimum_window_gev + settings.minimum_window_relative * signal.m_phi_gev
-    counting_window = max(signal.half_window_gev, wide)
-    near = np.abs(background.mass_gev - signal.m_phi_gev) < counting_window
-    expected = _weight_above(background.score[near], background.weight[near], thresholds)
-    expected *= signal.half_window_gev / counting_window
+    expected = _expected_background(signal, background, thresholds, settings)
     merit: FloatArray = np.where(kept, efficiency, 0.0) / (settings.n_sigma / 2 + np.sqrt(expected))
     return merit
+
+
+def _expected_background(
+    signal: ScoredSignal, background: ScoredBackground, thresholds: FloatArray, settings: ThresholdSettings
+) -> FloatArray:
+    """Return background in the signal window above each threshold, from the density of a wider one where it is sparse.
+
+    As in the templates of the fits: without that, the best threshold would be where the simulation happens to run out.
+    """
+    first = settings.minimum_window_gev + settings.minimum_window_relative * signal.m_phi_gev
+    half_width = max(signal.half_window_gev, first)
+    if not len(background.mass_gev):
+        return np.zeros(len(thresholds))
+    lowest, highest = float(background.mass_gev.min()), float(background.mass_gev.max())
+    expected = np.zeros(len(thresholds))
+    open_thresholds = np.ones(len(thresholds), dtype=bool)
+    while np.any(open_thresholds):
+        low, high = max(signal.m_phi_gev - half_width, lowest), min(signal.m_phi_gev + half_width, highest)
+        near = (background.mass_gev >= low) & (background.mass_gev <= high)
+        score, weight = background.score[near], background.weight[near]
+        total, squares = (_weight_above(score, w, thresholds) for w in (weight, weight**2))
+        everything = low == lowest and high == highest
+        enough = everything | (total**2 >= settings.minimum_effective_events * squares)
+        taken = open_thresholds & enough & (squares > 0 if not everything else True)
+        if high > low:
+            expected[taken] = (total * 2.0 * signal.half_window_gev / (high - low))[taken]
+        open_thresholds &= ~taken
+        half_width *= _WINDOW_GROWTH
+    return expected
+
+
+_WINDOW_GROWTH: Final = 1.25
 
 
 def _weight_above(score: NDArray[np.floating], weight: FloatArray, thresholds: FloatArray) -> FloatArray:

@@ -142,7 +142,7 @@ class HistogramProcessor(ChunkProcessor):
             raise BadInputError(f"{where}: '{sample.name}' is {is_data}, but its candidates {found} '{TRUTH_COLUMN}'")
         channel = search.channel
         binning = self._binnings[search]
-        scores = score_candidates(columns, self._classifiers[channel], sample.name)
+        scores = score_candidates(columns, self._classifiers[channel], sample.name, repeats=sample.repeats)
         opened = None
         if sample.is_data and self._unblinding is not None:
             opened = self._unblinding.opens(columns, binning.signal_windows_gev)

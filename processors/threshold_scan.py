@@ -85,8 +85,10 @@ def find_threshold(
 
 
 def _signal_score(columns: Columns, classifier: Classifier, sample: SampleMetadata) -> np.ndarray:
-    return score_candidates(columns, classifier, sample.name)[:, classifier.classes.index(Process.SIGNAL)]
+    scores = score_candidates(columns, classifier, sample.name, repeats=sample.repeats)
+    return scores[:, classifier.classes.index(Process.SIGNAL)]
 
 
 def _folds(columns: Columns, classifier: Classifier, sample: SampleMetadata) -> np.ndarray:
-    return candidate_folds(columns, sample.name, n_folds=classifier.n_folds, seed=classifier.seed)
+    n_folds, seed = classifier.n_folds, classifier.seed
+    return candidate_folds(columns, sample.name, n_folds=n_folds, seed=seed, repeats=sample.repeats)

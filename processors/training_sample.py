@@ -100,7 +100,9 @@ def read_training_data(
                 if parametrised
                 else np.full(n, group if is_signal else 0),
                 weight=weight * (luminosity_weight(sample, 1.0) if n else 1.0),
-                fold=candidate_folds(columns, name, n_folds=settings.n_folds, seed=settings.seed),
+                fold=candidate_folds(
+                    columns, name, n_folds=settings.n_folds, seed=settings.seed, repeats=sample.repeats
+                ),
                 mass_gev=mass,
             )
         )
