@@ -73,10 +73,12 @@ class OutsideSignalRegion:
     classifier: Classifier
     regions: RegionSettings
     sample: str
+    repeats: int = 1
 
     def __call__(self, columns: Columns) -> NDArray[np.bool_]:
         """Return the mask of candidates, shape (n,)."""
-        signal_score = score_candidates(columns, self.classifier, self.sample)[:, 0]
+        scores = score_candidates(columns, self.classifier, self.sample, repeats=self.repeats)
+        signal_score = scores[:, 0]
         threshold = self.regions.signal_threshold(self.classifier.channel, columns["m_ll_gev"])
         return np.asarray(signal_score <= threshold.astype(signal_score.dtype))
 

@@ -56,9 +56,9 @@ def classifier_checks(evaluations: Mapping[Channel, Evaluation]) -> Iterator[Che
             yield Check(
                 f"Mass sculpting {channel}",
                 Verdict.PASSED if distance < LARGEST_SCULPTING else Verdict.ATTENTION,
-                f"Largest distance of the background's m(ℓℓ) in a slice of the signal score from the rest: {distance:.3f} "
-                f"at {largest.low:g}–{largest.high:g} ({largest.effective_events:.0f} effective events). Processes with "
-                "different masses have different scores; what fits rely on is that templates have the same requirement.",
+                f"Largest distance of the background's m(ℓℓ) in a slice of the signal score from the rest: "
+                f"{distance:.3f} at {largest.low:g}–{largest.high:g} ({largest.effective_events:.0f} effective events). "
+                "Processes with other masses have other scores; what fits rely on is that templates have the same cut.",
                 {"largest_distance": distance, "p_value": largest.p_value or 0.0},
                 _bars({f"{part.low:g}–{part.high:g}": part.distance or 0.0 for part in slices}, f"distance, {channel}"),
             )
@@ -85,7 +85,7 @@ def threshold_checks(scans: Mapping[Channel, ThresholdScan]) -> Iterator[Check]:
             Verdict.PASSED if loss < 0.1 else Verdict.ATTENTION,
             f"Best {scan.best:.3f}, without one fold {', '.join(f'{t:.3f}' for t in scan.best_without_fold)}: at worst "
             f"{loss:.1%} of the sensitivity. Gain over the published threshold in ξ, where not chosen: "
-            f"{_xi_gain(scan.held_out_gain)}; with thresholds that vary with mass: {_xi_gain(scan.held_out_gain_by_mass)}.",
+            f"{_xi_gain(scan.held_out_gain)}; with thresholds by mass: {_xi_gain(scan.held_out_gain_by_mass)}.",
             {"best": scan.best, "loss": loss},
             figure,
         )
@@ -152,20 +152,16 @@ def input_checks(
         search = TRAINING_SEARCH[channel]
         classifier = load_classifier(run.classifier_of(channel))
 
-        def in_control(columns: Columns, sample: SampleMetadata, channel: Channel = channel) -> np.ndarray:
-            scores = score_candidates(columns, load_classifier(run.classifier_of(channel)), sample.name,
-                                      repeats=sample.repeats)  # fmt: skip
-            assigned = assign_regions(scores, channel, regions, is_data=sample.is_data, mass_gev=columns["m_ll_gev"])
-            inside = TRAINING_SEARCH[channel].window.contains(columns["m_ll_gev"])
-            return np.asarray(assigned.masks[GENERAL_CONTROL_REGION] & inside)
-
         data: list[Columns] = []
         simulated: list[Columns] = []
         for name, sample in samples.items():
             if not sample.is_data and not sample.process.is_background:
                 continue
-            columns = store.read_control(search, name, OutsideSignalRegion(classifier, regions, name))
-            kept = in_control(columns, sample)
+            outside = OutsideSignalRegion(classifier, regions, name, sample.repeats)
+            columns = store.read_control(search, name, outside)
+            scores = score_candidates(columns, classifier, name, repeats=sample.repeats)
+            assigned = assign_regions(scores, channel, regions, is_data=sample.is_data, mass_gev=columns["m_ll_gev"])
+            kept = assigned.masks[GENERAL_CONTROL_REGION] & search.window.contains(columns["m_ll_gev"])
             rows: Columns = {key: np.asarray(values)[kept] for key, values in columns.items()}
             if sample.is_data:
                 data.append(rows)

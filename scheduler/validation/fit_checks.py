@@ -153,11 +153,13 @@ def linearity_checks(run: RunFolder, points: Sequence[MassPoint], inference: Inf
     if len(slope):
         worst = slope[np.argmax(np.abs(slope - 1.0))], offset[np.argmax(np.abs(offset))]
         numbers = {"mean_slope": float(slope.mean()), "mean_offset": float(offset.mean())}
-        said = f"slope {slope.mean():.4f} (worst {worst[0]:.4f}), offset {offset.mean():+.4f} errors (worst {worst[1]:+.4f})"
+        said = f"slope {slope.mean():.4f} (worst {worst[0]:.4f})"
+        said += f", offset {offset.mean():+.4f} errors (worst {worst[1]:+.4f})"
     yield Check(
         "Injection and linearity",
         Verdict.PASSED if good else Verdict.ATTENTION,
-        f"{len(slope)} masses × {len(STRENGTHS_SIGMA)} strengths up to {STRENGTHS_SIGMA[-1]:g} errors, Asimov data: {said}.",
+        f"{len(slope)} masses × {len(STRENGTHS_SIGMA)} strengths up to {STRENGTHS_SIGMA[-1]:g} errors, Asimov data: "
+        f"{said}.",
         numbers,
         figure,
     )

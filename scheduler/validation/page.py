@@ -107,9 +107,8 @@ def _page(results: Sequence[CheckResult], title: str) -> str:
     for number, result in enumerate(results):
         name, sentence = html.escape(result.name), html.escape(result.sentence)
         link = f'<a href="#check-{number}">figure</a>' if result.figure else "–"
-        rows.append(
-            f'<tr><td>{name}</td><td class="{result.verdict}">{result.verdict}</td><td>{sentence}</td><td>{link}</td></tr>'
-        )
+        verdict = f'<td class="{result.verdict}">{result.verdict}</td>'
+        rows.append(f"<tr><td>{name}</td>{verdict}<td>{sentence}</td><td>{link}</td></tr>")
         if result.figure:
             figures.append(
                 f'<section id="check-{number}"><h2>{name}: <span class="{result.verdict}">{result.verdict}</span></h2>'
