@@ -57,7 +57,7 @@ def classifier_checks(evaluations: Mapping[Channel, Evaluation]) -> Iterator[Che
                 f"Mass sculpting {channel}",
                 Verdict.PASSED if distance < LARGEST_SCULPTING else Verdict.ATTENTION,
                 f"Largest distance of the background's m(ℓℓ) in a slice of the signal score from the rest: "
-                f"{distance:.3f} at {largest.low:g}–{largest.high:g} ({largest.effective_events:.0f} effective events). "
+                f"{distance:.3f} at {largest.low:g}–{largest.high:g} ({largest.effective_events:.0f} events). "
                 "Processes with other masses have other scores; what fits rely on is that templates have the same cut.",
                 {"largest_distance": distance, "p_value": largest.p_value or 0.0},
                 _bars({f"{part.low:g}–{part.high:g}": part.distance or 0.0 for part in slices}, f"distance, {channel}"),
