@@ -25,6 +25,7 @@ from scheduler.sample_catalogue import read_catalogue
 from scheduler.steps.runner import bring_up_to_date
 from scheduler.steps.step import StepContext
 from scheduler.unblinding import read_unblinding, record_unblinding
+from scheduler.validation.__main__ import main as validate
 from tests.end_to_end.conftest import Chain
 from tests.end_to_end.tiny_chain import TINY, CommandLine, steps_run
 
@@ -161,6 +162,16 @@ def test_when_the_record_is_gone_no_step_reads_what_it_opened(chain: Chain, tmp_
             import_module(f"scheduler.steps.{step}").execute(context)
     with pytest.raises(BlindedError, match="candidates of 'data'"):
         CandidateStore(run.candidates, read_unblinding(run, config)).dataframe(Search.EE, "data")
+
+
+def test_one_command_validates_the_background(chain: Chain, tmp_path: Path) -> None:
+    assert validate([str(chain.run.path), "--out", str(tmp_path), "--toys", "5"]) in (0, 1)
+    checks = {check["name"]: check for check in json.loads((tmp_path / "checks.json").read_text())}
+    expected = {"Scale factors", "Pulls of scale factors", "Inputs ee", "Inputs mumu", "Alternative fit gaussian"}
+    assert expected | {"Injection and linearity", "Threshold ee", "Overtraining mumu"} <= set(checks)
+    for check in checks.values():
+        assert check["figure"] is None or (tmp_path / check["figure"]).stat().st_size > 0
+    assert checks["Injection and linearity"]["numbers"]["mean_slope"] == pytest.approx(1.0, abs=0.05)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import pytest
 from coffea.nanoevents import BaseSchema
 from coffea.processor import IterativeExecutor, Runner
 
-from models.classifier.configuration import ClassifierSettings
+from models.classifier.configuration import ClassifierMethod, ClassifierSettings
 from models.classifier.training import train_classifier
+from models.classifier.weights import training_weights
 from models.errors import BadInputError, IncompleteRunError
 from models.lifetime import LifetimeComponent, LifetimeError, LifetimeMixture
 from models.normalisation import fit_scale_factors
@@ -27,13 +28,13 @@ from processors.histograms import HistogramManifest, SearchHistograms, component
 from processors.luminosity import luminosity_weight
 from processors.regions import RegionSettings
 from processors.sample import SampleMetadata
-from processors.scoring import score_candidates
+from processors.scoring import candidate_folds, score_candidates
 from processors.signal_files import load_signal_models, save_signal_models
 from processors.signal_samples import build_signal_models
 from processors.template_builder import build_templates, unpack_search
 from processors.template_settings import TemplateSettings
 from processors.threshold_scan import find_threshold
-from processors.training_sample import read_training_data
+from processors.training_sample import classifier_inputs, read_training_data
 from processors.variations import Kinematics
 
 LUMINOSITY_FB = 2.0
@@ -462,3 +463,36 @@ def test_histograms_add(blinded):
     doubled = histograms + histograms
     assert isinstance(doubled, SearchHistograms)
     np.testing.assert_array_equal(doubled.control.values(), 2 * histograms.control.values())
+
+
+def test_a_mass_parametrised_classifier_cannot_tell_signal_by_its_mass(store, samples):
+    settings = SETTINGS.model_copy(update={"method": ClassifierMethod.MASS_PARAMETRISED, "mass_bins": 10})
+    data = read_training_data(store, samples, Channel.MUMU, settings)
+    names = classifier_inputs(Channel.MUMU, settings.method)
+    assert names == (*FEATURES[Channel.MUMU], "m_ll_gev")
+    hypothesis = data.features[:, -1]
+    is_signal = data.label == 0
+    # the hypothesis of signal is not the generated mass but anything up to half way to the next ones
+    assert len(np.unique(hypothesis[is_signal])) == is_signal.sum()
+    # a background candidate is taken at its own mass
+    np.testing.assert_allclose(hypothesis[~is_signal], data.mass_gev[~is_signal], rtol=1e-6)
+    weight = training_weights(data.label, data.group, data.weight, half_share_events=0.0)
+    shares = [
+        np.bincount(data.group[data.label == number], weight[data.label == number], 10)
+        for number in np.unique(data.label)
+    ]
+    for share in shares:
+        filled = share[share > 0]
+        np.testing.assert_allclose(filled, filled[0])
+    assert shares[0].sum() == pytest.approx(np.mean([share.sum() for share in shares[1:]]))
+    trained = train_classifier(data, names, Channel.MUMU, settings).classifier
+    columns = store.read(Search.MUMU, "tautau")
+    assert score_candidates(columns, trained, "tautau").shape == (len(columns["event"]), 5)
+
+
+def test_repeats_of_one_generated_event_meet_one_model():
+    event = np.arange(1000)
+    columns = {"experiment": np.zeros(1000, int), "run": np.ones(1000, int), "event": event}
+    folds = candidate_folds(columns, "qqbar", n_folds=4, seed=1, repeats=5)
+    assert np.all(folds.reshape(-1, 5) == folds[::5, np.newaxis])
+    assert set(folds) == {0, 1, 2, 3}
