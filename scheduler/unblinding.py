@@ -71,11 +71,18 @@ def record_unblinding(run: RunFolder, reason: str, config: AnalysisConfig, termi
     ------
     UsageError
         If the reason is empty.
-    BlindedError
-        If there is a record that cannot be read.
+
+    Notes
+    -----
+    A file that is no record, or one of an older version without a configuration, opens nothing; it is kept beside the
+    new record as ``unblinding.void.json``.
     """
     check_reason(reason)
-    existing = _read(run)
+    try:
+        existing = _read(run)
+    except BlindedError:
+        run.unblinding.replace(run.unblinding.with_suffix(".void.json"))
+        existing = None
     if existing is not None and existing.configuration_hash == configuration_hash(config):
         return existing
     record = Unblinding(

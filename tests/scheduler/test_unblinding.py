@@ -75,3 +75,6 @@ def test_a_record_that_says_nothing_opens_nothing(run: RunFolder) -> None:
         run.unblinding.write_text(content)
         with pytest.raises(BlindedError, match="not a record"):
             read_unblinding(run, CONFIG)
+    # Whoever unblinds anew is not held up by it, and it is not lost.
+    assert record_unblinding(run, "review passed", CONFIG, Terminal()).previous == ()
+    assert "because" in (run.path / "unblinding.void.json").read_text()
