@@ -77,6 +77,7 @@ class HistogramProcessor(ChunkProcessor):
         sample = sample_metadata(metadata)
         search = Search(metadata[DATASET_SEARCH])
         channel, binning = search.channel, self._binnings[search]
+        by_mass = self._regions.sr_by_mass.get(channel)
         return {
             "search": str(search),
             "kinematics": str(metadata[DATASET_KINEMATICS]),
@@ -91,6 +92,10 @@ class HistogramProcessor(ChunkProcessor):
                 self._regions.scr_above_score,
                 self._regions.sr_above_signal_score(channel),
             ],
+            "sr_by_mass": by_mass.model_dump(mode="json")
+            if (by_mass := self._regions.sr_by_mass.get(channel))
+            else None,
+            "repeats": sample.repeats,
             "opened": self._unblinding.blinding.model_dump(mode="json")
             if sample.is_data and self._unblinding is not None
             else None,
