@@ -60,6 +60,11 @@ class RunFolder:
         return self.path / "samples.json"
 
     @property
+    def corrections(self) -> Path:
+        """The data/MC corrections that were applied, as one correctionlib set."""
+        return self.path / "corrections.json"
+
+    @property
     def cutflow(self) -> Path:
         """Events after each requirement, per sample and search."""
         return self.path / "cutflow.json"

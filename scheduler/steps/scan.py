@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from models.errors import ConfigurationError
 from models.inference.look_elsewhere import global_significance
 from models.inference.toy_significances import GlobalPValue
 from models.normalisation import ScaleFactors
 from models.scan_grid import MassPoint, mass_points
 from models.search import Channel, Search
+from processors.blinding import Unblinding
+from processors.correction_sets import CorrectionName, read_corrections
 from processors.histograms import load_histograms
 from processors.signal_files import load_signal_models
 from processors.template_builder import SearchTemplates, unpack_search
@@ -30,6 +34,7 @@ from scheduler.run_folder import RunFolder
 from scheduler.scan import PointOutcome, ScanInputs, scan_mass_point
 from scheduler.steps.step import PartialResultError
 from scheduler.tasks import run_tasks
+from scheduler.unblinding import read_unblinding
 
 if TYPE_CHECKING:
     from scheduler.steps.step import StepContext
@@ -41,9 +46,13 @@ _GAP: Final = 1.5
 def execute(context: StepContext) -> None:
     """Fit all mass points and write workspaces and limits, also when some points failed."""
     config = context.config
+    check_luminosity(config.systematics.luminosity_relative, context.run)
+    unblinding = read_unblinding(context.run, config)
     points = mass_points(config.scan)
     inputs = ScanInputs(
-        searches={search: _load(search, context.run) for search in sorted({point.search for point in points})},
+        searches={
+            search: _load(search, context.run, unblinding) for search in sorted({point.search for point in points})
+        },
         scale_factors=ScaleFactors.model_validate_json(context.run.normalisation.read_bytes()),
         scan=config.scan,
         templates=config.templates,
@@ -73,8 +82,25 @@ def execute(context: StepContext) -> None:
     raise_failures(failures, f"of {len(points)} mass points", config.tasks, PartialResultError, asked=len(points))
 
 
-def _load(search: Search, run: RunFolder) -> SearchTemplates:
-    histograms, manifest = load_histograms(run.histogram(search))
+def check_luminosity(relative: float, run: RunFolder) -> None:
+    """Refuse an uncertainty of the luminosity that is not that of the corrections which the run applied.
+
+    Raises
+    ------
+    ConfigurationError
+        If the two differ.
+    """
+    nominal, up, down = read_corrections(run.corrections).factor(CorrectionName.LUMINOSITY)
+    of_corrections = max(abs(up - nominal), abs(down - nominal)) / nominal
+    if not math.isclose(relative, of_corrections, rel_tol=1e-6):
+        raise ConfigurationError(
+            f"'systematics.luminosity_relative' is {relative:g}, but the correction '{CorrectionName.LUMINOSITY}' of "
+            f"'candidates.corrections' has an uncertainty of {of_corrections:g}: make them agree."
+        )
+
+
+def _load(search: Search, run: RunFolder, unblinding: Unblinding | None) -> SearchTemplates:
+    histograms, manifest = load_histograms(run.histogram(search), unblinding)
     return unpack_search(histograms, manifest, load_signal_models(run.signal_models(search)))
 
 
