@@ -22,6 +22,9 @@ def execute(context: StepContext) -> None:
     """Write the ntuples that an interrupted attempt has not written yet."""
     config = context.config.simulation
     plan = plan_production(config, context.config.seed)
+    # What a killed attempt was writing; a file gets its name when it is complete.
+    for fragment in context.output.ntuples.rglob(".*.root"):
+        fragment.unlink()
     missing = [task for task in plan.files if not (context.output.ntuples / task.file_name).exists()]
     if not missing:
         return

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 import uproot
 import yaml
 
@@ -43,6 +44,7 @@ def _files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("[!.]*.root")}
 
 
+@pytest.mark.timeout(900)  # three runs of the command, each of which starts a cluster
 def test_a_killed_run_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
     config = tmp_path / "small.yml"
     config.write_text(yaml.safe_dump(CONFIG), encoding="utf-8")
