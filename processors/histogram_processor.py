@@ -92,9 +92,7 @@ class HistogramProcessor(ChunkProcessor):
                 self._regions.scr_above_score,
                 self._regions.sr_above_signal_score(channel),
             ],
-            "sr_by_mass": by_mass.model_dump(mode="json")
-            if (by_mass := self._regions.sr_by_mass.get(channel))
-            else None,
+            "sr_by_mass": by_mass.model_dump(mode="json") if by_mass else None,
             "repeats": sample.repeats,
             "opened": self._unblinding.blinding.model_dump(mode="json")
             if sample.is_data and self._unblinding is not None

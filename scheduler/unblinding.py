@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from scheduler.progress import Terminal
     from scheduler.run_folder import RunFolder
 
-_HOW_IT_IS_RUN: Final = frozenset({"cluster", "chunks", "tasks", "progress", "report"})
+_HOW_IT_IS_RUN: Final = frozenset({"cluster", "chunks", "results", "tasks", "progress", "report"})
 """Sections that decide no result."""
 
 

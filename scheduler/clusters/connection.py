@@ -174,7 +174,9 @@ def _prepared(site: Site, cluster: RunningCluster, use: SiteUse) -> Iterator[Non
     try:
         yield
     finally:
-        if cluster.fetch_logs and use.logs is not None:
-            fetch_logs(cluster.client, use)
-        if not cluster.owned:
-            forget_preparation(cluster.client, use)
+        # a scheduler that is gone has neither logs nor preparations, and the run says already what became of it
+        if cluster.client.status == "running":
+            if cluster.fetch_logs and use.logs is not None:
+                fetch_logs(cluster.client, use)
+            if not cluster.owned:
+                forget_preparation(cluster.client, use)

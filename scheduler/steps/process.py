@@ -139,6 +139,9 @@ def _check_events(summaries: dict[str, SampleSummary], scan: FilesetScan) -> Non
 
 
 def _check_files(summaries: dict[str, SampleSummary], folder: Path) -> None:
+    # a worker that was killed while it wrote leaves its temporary file
+    for leftover in folder.rglob(".*.parquet"):
+        leftover.unlink()
     written = {path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")}
     counted = {name for summary in summaries.values() for name in summary["files"]}
     if written != counted:
