@@ -112,6 +112,36 @@ class ScaleFactors(Settings):
     p_value: float
     """χ² probability of the two."""
 
+    @property
+    def correlation(self) -> tuple[tuple[float, ...], ...]:
+        """Correlation matrix of the fit in the order of `factors`."""
+        covariance = np.asarray(self.covariance, dtype=np.float64).reshape(len(self.factors), -1)
+        errors = np.sqrt(np.diag(covariance))
+        scale = np.outer(errors, errors)
+        matrix = np.divide(covariance, scale, out=np.eye(len(errors)), where=scale > 0)
+        return tuple(tuple(row) for row in matrix.tolist())
+
+    def correlated_modes(self) -> dict[str, dict[Process, float]]:
+        """Return independent sources of one standard deviation each → component → relative shift of its factor.
+
+        The fit's covariance is split into its principal axes, and what the comparison with special regions adds stays a
+        source of each component: together they give the covariance whose diagonal is the squared total errors.
+        """
+        processes = list(self.factors)
+        values = np.array([factor.value if factor.value > 0 else 1.0 for factor in self.factors.values()])
+        relative = np.asarray(self.covariance, dtype=np.float64).reshape(len(processes), -1) / np.outer(values, values)
+        variance, axes = np.linalg.eigh(relative)
+        shifts = axes * np.sqrt(np.maximum(variance, 0.0))
+        modes = {
+            f"scale_factor_mode_{number}": dict(zip(processes, shifts[:, -1 - number].tolist(), strict=True))
+            for number in range(len(processes))
+        }
+        for process, fitted in zip(processes, np.diag(relative), strict=True):
+            rest = self.factors[process].relative_error ** 2 - fitted
+            if rest > 0:
+                modes[f"scale_factor_{process}"] = {process: float(np.sqrt(rest))}
+        return modes
+
     def for_templates(self) -> dict[Process, tuple[float, float]]:
         """Return component → (scale factor, relative uncertainty)."""
         return {process: (factor.value, factor.relative_error) for process, factor in self.factors.items()}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,12 @@ from pydantic import JsonValue
 
 from models.helix import Helix, distance_to
 from models.search import Search
-from processors.candidate_table import SelectedCandidates, select_candidates
+from processors.candidate_table import SelectedCandidates, lepton_flags, passes_missing_momentum, select_candidates
 from processors.candidates import CandidatePath, write_candidates
 from processors.chunk import Chunk
 from processors.chunk_processor import ChunkProcessor
 from processors.configuration import CandidateSettings, IdentificationSettings, TrackSettings
+from processors.correction_sets import CorrectionSets, load_corrections
 from processors.cutflow import (
     CandidatePurity,
     Cut,
@@ -35,9 +38,10 @@ from processors.four_track_events import (
     read_four_track_events,
     track_helices,
 )
+from processors.phi_candidates import PhiCandidates, find_phi_candidates
 from processors.run_selection import RunSelection
 from processors.selection import N_TRACKS, LeptonFlags, four_good_tracks, good_tracks, has_lepton_pair, identify_leptons
-from processors.variations import Kinematics, shift_kinematics
+from processors.variations import Kinematics, shift_photons, shift_tracks
 
 
 class CandidateProcessor(ChunkProcessor):
@@ -54,14 +58,30 @@ class CandidateProcessor(ChunkProcessor):
         Where candidate files go, as `processors.candidates` lays them out; the same for all workers.
     runs
         Sample name → which runs are analysed; all of those that are not named.
+    corrections
+        Data/MC corrections; by default those of the settings' files, which then are read here and not by the workers.
+    kinematics
+        Which kinematics simulation is selected with, the nominal one first.
+    varied_weights
+        Whether the candidates of the nominal kinematics carry varied weights.
     """
 
     def __init__(
-        self, settings: CandidateSettings, folder: str | Path, runs: Mapping[str, RunSelection] | None = None
+        self,
+        settings: CandidateSettings,
+        folder: str | Path,
+        runs: Mapping[str, RunSelection] | None = None,
+        corrections: CorrectionSets | None = None,
+        *,
+        kinematics: Sequence[Kinematics] = tuple(Kinematics),
+        varied_weights: bool = True,
     ) -> None:
         self._settings = settings
         self._folder = Path(folder)
         self._runs = dict(runs or {})
+        self._corrections = corrections or load_corrections(settings.corrections)
+        self._kinematics = tuple(kinematics)
+        self._varied_weights = varied_weights
 
     def identity(self, dataset: str, metadata: Mapping[str, Any]) -> dict[str, JsonValue]:
         """Return the selection and what it treats differently from sample to sample; sums over files do not matter."""
@@ -69,6 +89,9 @@ class CandidateProcessor(ChunkProcessor):
         return {
             "settings": self._settings.model_dump(mode="json"),
             "runs": self._runs.get(dataset, RunSelection()).model_dump(mode="json"),
+            "corrections": hashlib.sha256(self._corrections.text.encode()).hexdigest(),
+            "kinematics": [str(kinematics) for kinematics in self._kinematics],
+            "varied_weights": self._varied_weights,
             "is_data": sample.is_data,
             "m_phi_gev": sample.m_phi_gev,
             "repeats": sample.repeats,
@@ -106,7 +129,6 @@ class CandidateProcessor(ChunkProcessor):
         )
         run, event = (chunk.event_column(name) for name in ("run", "event"))
         counter = EventCounter.of_chunk(run, event, sample.repeats)
-        read = counter.count(in_runs, run[selected], event[selected])
         for searches, tracks in _four_track_selections(chunk, selected, self._settings.tracks):
             charge, leptons = _read_leptons(chunk, tracks, self._settings.identification)
             neutral = charge.sum(axis=1) == 0
@@ -115,9 +137,11 @@ class CandidateProcessor(ChunkProcessor):
             survivors = read_four_track_events(chunk, tracks[survives], is_data=is_data, m_phi_gev=sample.m_phi_gev)
             row = chunk.event_index("Track")[tracks[:, 0]]
             for search in searches:
-                summary["cutflow"][search] = {Cut.ALL: read} | {
+                # Searches have counts of their own, also of what they share: merging adds in place.
+                summary["cutflow"][search] = {
                     cut: counter.count(weight[passed], run[passed], event[passed])
                     for cut, passed in (
+                        (Cut.ALL, selected),
                         (Cut.FOUR_GOOD_TRACKS, row),
                         (Cut.NET_CHARGE_ZERO, row[neutral]),
                         (Cut.LEPTON_PAIR, row[paired[search]]),
@@ -143,19 +167,53 @@ class CandidateProcessor(ChunkProcessor):
         summary: SampleSummary,
     ) -> None:
         """Write the candidates of one search and add what it counts to the summary."""
-        uncertainty = self._settings.corrections.momentum_scale_uncertainty
-        variations = [Kinematics.NOMINAL] if survivors.truth is None else list(Kinematics)
-        for kinematics in variations:
+        variations = [Kinematics.NOMINAL] if survivors.truth is None else self._kinematics
+        groups = [[kinematics for kinematics in variations if not kinematics.moves_tracks]]
+        groups += [[kinematics] for kinematics in variations if kinematics.moves_tracks]
+        for group in groups:
+            self._write_candidates(survivors, group, search, sample, chunk, counter, summary)
+
+    def _write_candidates(
+        self,
+        survivors: FourTrackEvents,
+        variations: Sequence[Kinematics],
+        search: Search,
+        sample: str,
+        chunk: Chunk,
+        counter: EventCounter,
+        summary: SampleSummary,
+    ) -> None:
+        """Do the same for variations that have their tracks in common, with one fit of each vertex for all of them."""
+        simulated = survivors.truth is not None
+        tracked = shift_tracks(survivors, variations[0], self._corrections) if simulated else survivors
+        shifted = {
+            kinematics: shift_photons(tracked, kinematics, self._corrections) if simulated else tracked
+            for kinematics in variations
+        }
+        in_any = np.logical_or.reduce([passes_missing_momentum(events, self._settings) for events in shifted.values()])
+        candidates = self._find_candidates(tracked, in_any, search)
+        for kinematics, events in shifted.items():
+            is_nominal = kinematics is Kinematics.NOMINAL
+            varied = self._varied_weights and is_nominal
             selected = select_candidates(
-                shift_kinematics(survivors, kinematics, uncertainty), search, self._settings, counter
+                events, candidates, search, self._settings, self._corrections, counter, varied_weights=varied
             )
             path = CandidatePath(search, kinematics, sample, Path(chunk.path).stem, chunk.first_entry, chunk.stop_entry)
             write_candidates(self._folder / path.relative, selected.columns)
             summary["files"][str(path.relative)] = len(selected.n_in_event)
-            if kinematics is Kinematics.NOMINAL:
+            if is_nominal:
                 summary["cutflow"][search] |= selected.cutflow
                 summary["candidate_multiplicity"][search] = count_multiplicity(selected.n_in_event)
                 summary["purity"][search] = _purity(selected)
+
+    def _find_candidates(self, events: FourTrackEvents, where: NDArray[np.bool_], search: Search) -> PhiCandidates:
+        """Return the φ candidates of the events where a mask is true."""
+        settings, chosen = self._settings, events.select(where)
+        is_lepton = lepton_flags(chosen, settings).of(search.channel)
+        found = find_phi_candidates(
+            chosen, is_lepton, search.channel, field_tesla=settings.field_tesla, settings=settings.vertex_fit
+        )
+        return replace(found, event=np.flatnonzero(where)[found.event])
 
 
 def _selected_runs(chunk: Chunk, runs: RunSelection) -> tuple[NDArray[np.bool_], RemovedEvents]:

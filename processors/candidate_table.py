@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from models.errors import LeptophileError
 from models.search import Search
 from processors.configuration import CandidateSettings
-from processors.corrections import corrected_weights
+from processors.correction_sets import CorrectionSets
+from processors.corrections import CorrectedEvents, TrackCoordinates, corrected_weights
 from processors.cutflow import Cut, Cutflow, EventCounter
 from processors.features import candidate_features
 from processors.four_track_events import FourTrackEvents
-from processors.phi_candidates import PhiCandidates, find_phi_candidates, true_candidates, true_leptons
+from processors.phi_candidates import PhiCandidates, true_candidates
 from processors.selection import (
     LeptonFlags,
     MissingMomentum,
@@ -49,8 +50,21 @@ def lepton_flags(events: FourTrackEvents, settings: CandidateSettings) -> Lepton
     )
 
 
+def passes_missing_momentum(events: FourTrackEvents, settings: CandidateSettings) -> NDArray[np.bool_]:
+    """Return which events pass the requirements on the missing momentum, shape (n_events,)."""
+    missing = _missing_momentum(_with_counted_photons(events, settings), settings)
+    return missing.mass_passes(settings.missing_momentum) & missing.angle_passes(settings.missing_momentum)
+
+
 def select_candidates(
-    events: FourTrackEvents, search: Search, settings: CandidateSettings, counter: EventCounter | None = None
+    events: FourTrackEvents,
+    candidates: PhiCandidates,
+    search: Search,
+    settings: CandidateSettings,
+    corrections: CorrectionSets,
+    counter: EventCounter | None = None,
+    *,
+    varied_weights: bool = True,
 ) -> SelectedCandidates:
     """Return the candidates of events that have a lepton pair.
 
@@ -58,12 +72,18 @@ def select_candidates(
     ----------
     events
         Events of net charge zero with an identified lepton of either charge, kinematics possibly shifted.
+    candidates
+        φ candidates of these events.
     search
         What is searched for.
     settings
         The selection.
+    corrections
+        That weights are corrected with.
     counter
         Counts what passes; without, all events are independent.
+    varied_weights
+        Whether columns of varied weights are wanted.
 
     Returns
     -------
@@ -73,8 +93,10 @@ def select_candidates(
     ------
     CandidateColumnError
         If anything computed is not a finite number.
+    CorrectionError
+        If a correction does not cover an event.
     """
-    events = replace(events, photons=events.photons.above(settings.features.min_photon_energy_gev))
+    events = _with_counted_photons(events, settings)
     missing = _missing_momentum(events, settings)
     mass_passes = missing.mass_passes(settings.missing_momentum)
     passes = mass_passes & missing.angle_passes(settings.missing_momentum)
@@ -83,18 +105,20 @@ def select_candidates(
         cut: counter.count(events.weight[mask], events.run[mask], events.event[mask])
         for cut, mask in ((Cut.MISSING_MASS, mass_passes), (Cut.MISSING_ANGLE, passes))
     }
-    events, missing = events.select(passes), _select(missing, passes)
-
-    is_lepton = lepton_flags(events, settings).of(search.channel)
-    candidates = find_phi_candidates(
-        events, is_lepton, search.channel, field_tesla=settings.field_tesla, settings=settings.vertex_fit
-    )
     found = np.zeros(events.n_events, dtype=bool)
     found[candidates.event] = True
-    events, missing = events.select(found), _select(missing, found)
-    candidates = replace(candidates, event=np.arange(events.n_events))
+    kept = passes & found
+    events, missing, candidates = events.select(kept), _select(missing, kept), candidates.of_events(kept)
     cutflow[Cut.PHI_CANDIDATE] = counter.count(events.weight, events.run, events.event)
-    return SelectedCandidates(_columns(events, missing, candidates, search, settings), cutflow, candidates.n_in_event)
+    columns = _columns(events, missing, candidates, search, settings)
+    if events.truth is not None:
+        columns |= _truth_columns(events, candidates, search, corrections, columns, varied=varied_weights)
+    _require_finite(columns)
+    return SelectedCandidates(columns, cutflow, candidates.n_in_event)
+
+
+def _with_counted_photons(events: FourTrackEvents, settings: CandidateSettings) -> FourTrackEvents:
+    return replace(events, photons=events.photons.above(settings.features.min_photon_energy_gev))
 
 
 def _missing_momentum(events: FourTrackEvents, settings: CandidateSettings) -> MissingMomentum:
@@ -115,7 +139,7 @@ def _columns(
 ) -> Columns:
     channel = search.channel
     leptons = lepton_flags(events, settings)
-    columns: Columns = {
+    return {
         "experiment": events.experiment.astype(np.int32),
         "run": events.run.astype(np.int32),
         "event": events.event.astype(np.int32),
@@ -126,23 +150,37 @@ def _columns(
         "n_candidates": candidates.n_in_event.astype(np.int16),
         "weight": events.weight,
     }
-    if events.truth is not None:
-        row = candidates.event[:, np.newaxis]
-        weights = corrected_weights(
-            events.weight,
-            events.momentum_gev[row, candidates.daughters],
-            true_leptons(events.truth, candidates, channel),
-            channel,
-            settings.corrections,
-        )
-        columns["weight"] = weights.nominal
-        for source in weights.up:
-            columns[f"weight_{source}_up"] = weights.up[source]
-            columns[f"weight_{source}_down"] = weights.down[source]
-        columns["is_true_candidate"] = true_candidates(events.truth, candidates, channel)
-        columns["true_proper_length_mm"] = events.truth.proper_length_mm
-    _require_finite(columns)
-    return columns
+
+
+def _truth_columns(
+    events: FourTrackEvents,
+    candidates: PhiCandidates,
+    search: Search,
+    corrections: CorrectionSets,
+    columns: Columns,
+    *,
+    varied: bool,
+) -> Columns:
+    """Return what only simulation has: corrected weights, and the truth about the candidate."""
+    assert events.truth is not None
+    row = candidates.event[:, np.newaxis]
+    tracks = TrackCoordinates.of(events.momentum_gev, events.charge)
+    of_candidates = CorrectedEvents(
+        generator_weight=events.weight,
+        tracks=tracks,
+        daughters=TrackCoordinates(*(column[row, candidates.daughters] for column in tracks)),
+        daughter_pdg=events.truth.pdg[row, candidates.daughters],
+        daughter_kaon_likelihood=events.kaon_likelihood[row, candidates.daughters],
+        visible_energy_cm_gev=columns["visible_energy_cm_gev"].astype(np.float64),
+    )
+    weights = corrected_weights(of_candidates, search.channel, corrections, varied=varied)
+    return {
+        "weight": weights.nominal,
+        **{f"weight_{source}_up": weight for source, weight in weights.up.items()},
+        **{f"weight_{source}_down": weight for source, weight in weights.down.items()},
+        "is_true_candidate": true_candidates(events.truth, candidates, search.channel),
+        "true_proper_length_mm": events.truth.proper_length_mm,
+    }
 
 
 def _require_finite(columns: Columns) -> None:

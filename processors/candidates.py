@@ -6,7 +6,7 @@ one chunk, also when it has none: a run that is repeated replaces every file of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from models.errors import BadInputError
+from models.errors import BadInputError, BlindedError
 from models.search import Search
 from processors.atomic_file import atomic_path
+from processors.blinding import TRUTH_COLUMN, Unblinding, UnblindingStage
 from processors.variations import Kinematics
 
 if TYPE_CHECKING:
@@ -76,6 +77,9 @@ class CandidateStore:
     ----------
     folder
         The candidate folder.
+    unblinding
+        The record of the run's unblinding. Without one that opens everything, candidates of data are not read: nothing
+        but a classifier's score tells which of them are in the signal region.
 
     Raises
     ------
@@ -83,8 +87,9 @@ class CandidateStore:
         If there is no such folder.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, unblinding: Unblinding | None = None) -> None:
         self._folder = Path(folder)
+        self._reads_data = unblinding is not None and unblinding.blinding.stage is UnblindingStage.FULL
         if not self._folder.is_dir():
             raise BadInputError(f"{folder}: no candidate folder")
 
@@ -138,9 +143,30 @@ class CandidateStore:
         ------
         BadInputError
             If files are missing, unreadable or lack a column.
+        BlindedError
+            If they are data, and no record of an unblinding opens them.
         """
-        parts = [_read_columns(path, columns) for path in self.files(search, sample, kinematics)]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        files = self.files(search, sample, kinematics)
+        if not self._reads_data and any(TRUTH_COLUMN not in _read_schema(path).schema.names for path in files):
+            raise BlindedError(
+                f"The {search} candidates of '{sample}' in {self._folder} are data, and some of them are in the signal "
+                "region: reading them needs the record of a full unblinding; `read_control` leaves those out."
+            )
+        return _concatenated(files, columns)
+
+    def read_control(self, search: Search, sample: str, outside: Callable[[Columns], NDArray[np.bool_]]) -> Columns:
+        """Return the candidates of a sample, data or not, that are outside the signal region.
+
+        Parameters
+        ----------
+        search, sample
+            Which candidates, nominal kinematics.
+        outside
+            Columns → which rows are outside the signal region (`processors.scoring.OutsideSignalRegion`).
+        """
+        columns = _concatenated(self.files(search, sample), None)
+        kept = outside(columns)
+        return {name: column[kept] for name, column in columns.items()}
 
     def dataframe(
         self,
@@ -153,6 +179,11 @@ class CandidateStore:
         import pandas as pd
 
         return pd.DataFrame(self.read(search, sample, kinematics, columns))
+
+
+def _concatenated(paths: Iterable[Path], columns: Sequence[str] | None) -> Columns:
+    parts = [_read_columns(path, columns) for path in paths]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _read_schema(path: Path) -> pq.FileMetaData:

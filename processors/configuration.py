@@ -1,4 +1,4 @@
-"""Configuration of selection, candidates, features and corrections; every default is the published choice.
+"""Configuration of selection, candidates and features; every default is the published choice.
 
 Source of the numbers marked †: Belle Collaboration, arXiv:2207.07476.
 """
@@ -6,14 +6,15 @@ Source of the numbers marked †: Belle Collaboration, arXiv:2207.07476.
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 
-from models.search import Channel, Search
+from models.search import Search
 from models.settings import Settings
+
+DEFAULT_SET: Final = "default"
+"""Name that stands for the set of corrections that comes with the software."""
 
 
 class TrackSettings(Settings):
@@ -87,92 +88,6 @@ class VertexFitSettings(Settings):
     """Gain in χ² that it takes to prefer the farther of two crossings of the tracks to the nearer one."""
 
 
-class CorrectionTable(Settings):
-    """Data/MC ratio of an identification probability in bins of momentum and polar angle.
-
-    Values outside the edges take the outermost bin.
-    """
-
-    momentum_edges_gev: tuple[NonNegativeFloat, ...]
-    """Increasing edges in laboratory momentum, GeV."""
-    theta_edges_deg: tuple[float, ...]
-    """Increasing edges in laboratory polar angle, degrees."""
-    correction: tuple[tuple[NonNegativeFloat, ...], ...]
-    """Data/MC ratio, one row per momentum bin."""
-    uncertainty: tuple[tuple[NonNegativeFloat, ...], ...]
-    """One standard deviation of it, absolute, in the same bins."""
-
-    @field_validator("momentum_edges_gev", "theta_edges_deg")
-    @classmethod
-    def _increasing(cls, edges: tuple[float, ...]) -> tuple[float, ...]:
-        if len(edges) < 2 or any(low >= high for low, high in pairwise(edges)):
-            raise ValueError("edges must increase and enclose at least one bin")
-        return edges
-
-    @model_validator(mode="after")
-    def _shapes_agree(self) -> CorrectionTable:
-        shape = (len(self.momentum_edges_gev) - 1, len(self.theta_edges_deg) - 1)
-        for name in ("correction", "uncertainty"):
-            rows: tuple[tuple[float, ...], ...] = getattr(self, name)
-            if len(rows) != shape[0] or any(len(row) != shape[1] for row in rows):
-                raise ValueError(f"{name} must have {shape[0]} rows of {shape[1]} numbers, as the edges say")
-        return self
-
-    def look_up(
-        self, momentum_gev: NDArray[np.float64], theta_rad: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return corrections and their uncertainties for tracks of any shape."""
-        row = _bin_index(momentum_gev, self.momentum_edges_gev)
-        column = _bin_index(np.rad2deg(theta_rad), self.theta_edges_deg)
-        return np.asarray(self.correction)[row, column], np.asarray(self.uncertainty)[row, column]
-
-
-def _bin_index(values: NDArray[np.float64], edges: tuple[float, ...]) -> NDArray[np.intp]:
-    return np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
-
-
-def _uniform_correction(barrel: float, elsewhere: float) -> CorrectionTable:
-    """Return a correction of 1 with uncertainties that grow below 1 GeV and outside the barrel."""
-    slow_factor = 2.0
-    high = (elsewhere, barrel, elsewhere)
-    return CorrectionTable(
-        momentum_edges_gev=(0.0, 1.0, 10.0),
-        theta_edges_deg=(17.0, 32.2, 128.7, 150.0),
-        correction=((1.0, 1.0, 1.0), (1.0, 1.0, 1.0)),
-        uncertainty=(tuple(slow_factor * value for value in high), high),
-    )
-
-
-class CorrectionSettings(Settings):
-    """Data/MC corrections and their uncertainties.
-
-    Corrections are 1 until control samples say otherwise. The uncertainties have the size that Belle analyses
-    quote from e⁺e⁻→e⁺e⁻ℓ⁺ℓ⁻ control samples (about 1–2 % per lepton) and from K_S→π⁺π⁻ and D*-tagged
-    samples for misidentification (10–20 %).
-    """
-
-    electron_efficiency: CorrectionTable = _uniform_correction(0.010, 0.020)
-    """True electrons that pass the electron requirement."""
-    electron_misidentification: CorrectionTable = _uniform_correction(0.10, 0.20)
-    """Anything else that passes it."""
-    muon_efficiency: CorrectionTable = _uniform_correction(0.012, 0.020)
-    """True muons that pass the muon requirement."""
-    muon_misidentification: CorrectionTable = _uniform_correction(0.10, 0.20)
-    """Anything else that passes it."""
-    tracking_uncertainty_per_track: NonNegativeFloat = 0.0035
-    """† Relative uncertainty of the tracking efficiency, the same for all tracks of an event."""
-    momentum_scale_uncertainty: NonNegativeFloat = Field(0.001, lt=1.0)
-    """Relative uncertainty of track momenta, moved up and down together."""
-
-    def efficiency_of(self, channel: Channel) -> CorrectionTable:
-        """Return the table for true leptons of a channel."""
-        return self.electron_efficiency if channel is Channel.EE else self.muon_efficiency
-
-    def misidentification_of(self, channel: Channel) -> CorrectionTable:
-        """Return the table for tracks that are not leptons of a channel but pass as such."""
-        return self.electron_misidentification if channel is Channel.EE else self.muon_misidentification
-
-
 class CandidateSettings(Settings):
     """Everything that decides which candidates an ntuple yields and what is known about them."""
 
@@ -180,7 +95,9 @@ class CandidateSettings(Settings):
     identification: IdentificationSettings = IdentificationSettings()
     missing_momentum: MissingMomentumSettings = MissingMomentumSettings()
     features: FeatureSettings = FeatureSettings()
-    corrections: CorrectionSettings = CorrectionSettings()
+    corrections: tuple[str, ...] = Field((DEFAULT_SET,), min_length=1)
+    """Files of data/MC corrections: correctionlib sets, JSON or gzipped, relative to where the command runs. `default`
+    is the set that comes with the software. Of corrections by the same name, that of the last file counts."""
     vertex_fit: VertexFitSettings = VertexFitSettings()
     field_tesla: PositiveFloat = 1.5
     """Field of Belle's solenoid along +z, tesla."""

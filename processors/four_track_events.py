@@ -59,6 +59,13 @@ class NeutralPions(Jagged):
     """Mass of the photon pair before the mass constraint; the π⁰ mass where the photons are unknown."""
     min_photon_energy_gev: FloatArray
     """Energy of the softer photon; infinite where the photons are unknown."""
+    photon: IntArray
+    """Indices of the two photons among those of the event, −1 where unknown, shape (n_entries, 2)."""
+
+    def made_of(self, photons: Photons) -> NeutralPions:
+        """Return the same pairs of the same photons with other energies."""
+        mass, energy = _pair_mass_and_energy(self.photon, self.event, photons)
+        return replace(self, two_photon_mass_gev=mass, min_photon_energy_gev=energy)
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,8 @@ class TrackTruth:
     """PDG code of the matched particle, 0 if none."""
     mother_pdg: IntArray
     """PDG code of its mother, 0 if none."""
+    momentum_gev: FloatArray
+    """Momentum of the matched particle at its production, 0 if none."""
     proper_length_mm: FloatArray
     """Proper flight length of φ, shape (n_events,); −1 where there is no φ."""
 
@@ -120,7 +129,7 @@ def _select(value: Any, mask: BoolArray) -> Any:
     if value is None:
         return None
     if isinstance(value, TrackTruth):
-        return TrackTruth(value.pdg[mask], value.mother_pdg[mask], value.proper_length_mm[mask])
+        return TrackTruth(*(getattr(value, column.name)[mask] for column in fields(value)))
     if isinstance(value, Jagged):
         entries = np.repeat(mask, value.counts)
         columns = (column.name for column in fields(value))
@@ -187,6 +196,7 @@ def read_four_track_events(
         else TrackTruth(
             chunk.flat("Track", "pdg")[tracks].astype(np.int64),
             chunk.flat("Track", "mother_pdg")[tracks].astype(np.int64),
+            _true_momenta(chunk, tracks, event),
             np.full(len(event), -1.0) if m_phi_gev is None else _proper_lengths(chunk, event, m_phi_gev),
         ),
     )
@@ -222,21 +232,39 @@ def _read_neutrals(chunk: Chunk, event: IntArray) -> tuple[Photons, NeutralPions
     photons = Photons(photon_counts, _stack([chunk.flat("Photon", axis)[rows] for axis in _FOUR_MOMENTUM]))
     rows, pion_counts = _rows_of(chunk.counts("Pi0"), event)
     pion_event = np.repeat(np.arange(len(event)), pion_counts)
-    first_photon = np.cumsum(photon_counts) - photon_counts
-    daughters = []
-    for name in ("photon0", "photon1"):
-        index = chunk.flat("Pi0", name)[rows]
+    daughters = np.empty((len(rows), 2), dtype=np.int64)
+    for column, name in enumerate(("photon0", "photon1")):
+        daughters[:, column] = index = chunk.flat("Pi0", name)[rows]
         exists = (index >= -1) & (index < photon_counts[pion_event])
         chunk.require(f"Pi0_{name}", exists, index, event[pion_event])
-        daughters.append(np.where(index < 0, -1, first_photon[pion_event] + index))
-    first, second = daughters
-    known = (first >= 0) & (second >= 0)
+    mass, energy = _pair_mass_and_energy(daughters, pion_event, photons)
+    return photons, NeutralPions(pion_counts, mass, energy, daughters)
+
+
+def _pair_mass_and_energy(photon: IntArray, event: IntArray, photons: Photons) -> tuple[FloatArray, FloatArray]:
+    """Return the mass of pairs of photons and the energy of the softer one, shape (n_pairs,)."""
+    known = np.all(photon >= 0, axis=1)
+    first_photon = np.cumsum(photons.counts) - photons.counts
+    first, second = (first_photon[event[known], np.newaxis] + photon[known]).T
+    momentum = photons.four_momentum
     mass = np.full(len(known), NEUTRAL_PION_MASS_GEV)
     energy = np.full(len(known), np.inf)
-    momentum = photons.four_momentum
-    mass[known] = mass_of(momentum[first[known]] + momentum[second[known]])
-    energy[known] = np.minimum(momentum[first[known], 3], momentum[second[known], 3])
-    return photons, NeutralPions(pion_counts, mass, energy)
+    mass[known] = mass_of(momentum[first] + momentum[second])
+    energy[known] = np.minimum(momentum[first, 3], momentum[second, 3])
+    return mass, energy
+
+
+def _true_momenta(chunk: Chunk, tracks: NDArray[np.intp], event: IntArray) -> FloatArray:
+    """Return the momentum of the particle that each track is matched to, 0 if none, shape (n_events, 4)."""
+    index = chunk.flat("Track", "gen")[tracks]
+    counts = chunk.counts("Gen")
+    chunk.require("Track_gen", (index >= -1) & (index < counts[event, np.newaxis]), index, event)
+    matched = index >= 0
+    row = ((np.cumsum(counts) - counts)[event, np.newaxis] + index)[matched]
+    components = (chunk.flat("Gen", axis)[row].astype(np.float64) for axis in ("px", "py", "pz"))
+    momentum = np.zeros(tracks.shape)
+    momentum[matched] = np.sqrt(sum(component**2 for component in components))
+    return momentum
 
 
 def _proper_lengths(chunk: Chunk, event: IntArray, m_phi_gev: float) -> FloatArray:

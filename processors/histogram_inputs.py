@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
-from models.scan_grid import ScanSettings, display_edges_gev, union_of_edges_gev
+import numpy as np
+
+from models.scan_grid import ScanSettings, display_edges_gev, mass_points, union_of_edges_gev
 from models.search import Process, Search
 from processors.candidates import CandidateStore
 from processors.fileset import DatasetSpec
@@ -60,4 +62,12 @@ def search_binning(signal: SignalModels, scan: ScanSettings) -> SearchBinning:
     return SearchBinning(
         display_edges_gev=display_edges_gev(signal.search, scan),
         atomic_edges_gev=union_of_edges_gev(signal.search, signal.prompt.resolution_gev, scan),
+        signal_windows_gev=np.array(
+            [
+                (point.m_phi_gev - half_width, point.m_phi_gev + half_width)
+                for point in mass_points(scan)
+                if point.search.channel is signal.search.channel
+                for half_width in [scan.window_half_width_sigma * signal.prompt.resolution_gev(point.m_phi_gev)]
+            ]
+        ),
     )

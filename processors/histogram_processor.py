@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from models.classifier.model import Classifier
+from models.errors import BadInputError
 from models.search import Channel, Process, Search
+from processors.blinding import TRUTH_COLUMN, Unblinding
 from processors.chunk_processor import ChunkProcessor
 from processors.fileset import sample_metadata
 from processors.histograms import SearchHistograms, empty_histograms, fill_component, fill_signal
 from processors.luminosity import luminosity_weight
-from processors.regions import RegionSettings, Unblinding, assign_regions
+from processors.regions import RegionSettings, assign_regions
 from processors.sample import SampleMetadata
 from processors.scoring import NOMINAL, Columns, finite_weights, score_candidates, weight_variations
 
@@ -30,6 +32,8 @@ class SearchBinning:
 
     display_edges_gev: NDArray[np.float64]
     atomic_edges_gev: NDArray[np.float64]
+    signal_windows_gev: NDArray[np.float64]
+    """Signal windows of all mass points of the channel, shape (n_points, 2): what side bands leave out."""
 
 
 class HistogramProcessor(ChunkProcessor):
@@ -73,6 +77,7 @@ class HistogramProcessor(ChunkProcessor):
         sample = sample_metadata(metadata)
         search = Search(metadata[DATASET_SEARCH])
         channel, binning = search.channel, self._binnings[search]
+        by_mass = self._regions.sr_by_mass.get(channel)
         return {
             "search": str(search),
             "kinematics": str(metadata[DATASET_KINEMATICS]),
@@ -87,7 +92,14 @@ class HistogramProcessor(ChunkProcessor):
                 self._regions.scr_above_score,
                 self._regions.sr_above_signal_score(channel),
             ],
-            "is_unblinded_data": sample.is_data and self._unblinding is not None,
+            "sr_by_mass": by_mass.model_dump(mode="json")
+            if (by_mass := self._regions.sr_by_mass.get(channel))
+            else None,
+            "repeats": sample.repeats,
+            "opened": self._unblinding.blinding.model_dump(mode="json")
+            if sample.is_data and self._unblinding is not None
+            else None,
+            "signal_windows_gev": binning.signal_windows_gev.tolist(),
         }
 
     def process(self, events: ak.Array) -> dict[str, Any]:
@@ -124,13 +136,32 @@ class HistogramProcessor(ChunkProcessor):
             Which selection and shift they passed.
         where
             File, for error messages.
+
+        Raises
+        ------
+        BadInputError
+            If the candidates are not what the sample says: simulation that is taken for data, or data for simulation.
         """
+        if sample.is_data == (TRUTH_COLUMN in columns):
+            is_data, found = ("data", "have") if sample.is_data else ("simulation", "lack")
+            raise BadInputError(f"{where}: '{sample.name}' is {is_data}, but its candidates {found} '{TRUTH_COLUMN}'")
         channel = search.channel
         binning = self._binnings[search]
-        scores = score_candidates(columns, self._classifiers[channel], sample.name)
-        regions = assign_regions(scores, channel, self._regions, is_data=sample.is_data, unblinding=self._unblinding)
-        factor = luminosity_weight(sample, self._luminosity_fb)
+        scores = score_candidates(columns, self._classifiers[channel], sample.name, repeats=sample.repeats)
+        opened = None
+        if sample.is_data and self._unblinding is not None:
+            opened = self._unblinding.opens(columns, binning.signal_windows_gev)
         mass = np.asarray(columns["m_ll_gev"], dtype=np.float64)
+        regions = assign_regions(
+            scores,
+            channel,
+            self._regions,
+            is_data=sample.is_data,
+            unblinding=self._unblinding,
+            opened=opened,
+            mass_gev=mass,
+        )
+        factor = luminosity_weight(sample, self._luminosity_fb)
         histograms = empty_histograms(search, binning.display_edges_gev, binning.atomic_edges_gev)
         if sample.process is Process.SIGNAL:
             if kinematics == NOMINAL:

@@ -16,8 +16,10 @@ from pydantic import Field, ValidationError
 from models.errors import BadInputError
 from models.search import Process, Search, classifier_classes
 from models.settings import Settings
+from models.thresholds import MassThresholds
 from processors.atomic_file import atomic_path
-from processors.regions import SIGNAL_REGION, Regions, Unblinding, control_regions
+from processors.blinding import Unblinding, require_record
+from processors.regions import SIGNAL_REGION, Regions, control_regions
 from processors.scoring import NOMINAL
 
 MANIFEST_NAME = "manifest.json"
@@ -31,13 +33,25 @@ class HistogramManifest(Settings):
     """Luminosity the simulation is normalised to."""
     classifier_fingerprint: str
     sr_above_signal_score: float = Field(ge=0.5, lt=1)
-    """Signal-region threshold in force."""
+    """Signal-region threshold in force, where it does not vary with mass."""
+    sr_by_mass: MassThresholds | None = None
+    """Threshold that varies with mass, None if it does not."""
     unblinding: Unblinding | None
     """The record under which signal-region data were read, None while blinded."""
     n_blinded: int = Field(ge=0)
     """Data candidates left out for lying in the blinded signal region."""
     n_candidates: dict[str, int]
     """Candidates read per kinematics and sample."""
+
+    @property
+    def opened_fraction(self) -> float:
+        """Fraction of the luminosity whose signal-region data are here to be fitted; 0 while blinded."""
+        return 0.0 if self.unblinding is None else self.unblinding.opened_fraction
+
+    @property
+    def signal_region_luminosity_fb(self) -> float:
+        """Luminosity of fits: that of the data that were opened, all of it while fits use Asimov data."""
+        return self.luminosity_fb * (self.opened_fraction or 1.0)
 
 
 class Contents(NamedTuple):
@@ -203,13 +217,22 @@ def save_histograms(histograms: SearchHistograms, manifest: HistogramManifest, p
             uhi.io.zip.write(archive, name, getattr(ordered, name))
 
 
-def load_histograms(path: Path) -> tuple[SearchHistograms, HistogramManifest]:
+def load_histograms(path: Path, unblinding: Unblinding | None = None) -> tuple[SearchHistograms, HistogramManifest]:
     """Read what `save_histograms` wrote.
+
+    Parameters
+    ----------
+    path
+        The file.
+    unblinding
+        The record of the run's unblinding, if there is one (`scheduler.unblinding.read_unblinding`).
 
     Raises
     ------
     BadInputError
         If the file is missing, damaged or something else.
+    BlindedError
+        If it holds signal-region data that were read under another record than this.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -221,6 +244,8 @@ def load_histograms(path: Path) -> tuple[SearchHistograms, HistogramManifest]:
         raise BadInputError(f"{path}: no such file; are the histograms filled?") from error
     except (zipfile.BadZipFile, KeyError, ValidationError, json.JSONDecodeError) as error:
         raise BadInputError(f"{path}: not a readable histogram file ({type(error).__name__})") from error
+    if manifest.unblinding is not None:
+        require_record(unblinding, manifest.unblinding, str(path))
     return SearchHistograms(**parts), manifest
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,12 @@ class PhiCandidates:
     mass_error_gev: FloatArray
     opening_angle_rad: FloatArray
     """Between the daughters in the laboratory."""
+
+    def of_events(self, mask: BoolArray) -> PhiCandidates:
+        """Return the candidates of the events where `mask` is true, with their indices among those events."""
+        kept = mask[self.event]
+        columns = {column.name: getattr(self, column.name)[kept] for column in fields(self)}
+        return PhiCandidates(**{**columns, "event": (np.cumsum(mask) - 1)[columns["event"]]})
 
 
 def find_phi_candidates(

@@ -5,7 +5,6 @@ to no region at all, so they cannot reach any output by being asked for differen
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -13,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from models.errors import LeptophileError
 from models.search import Channel, Process, classifier_classes
 from models.settings import Settings
+from models.thresholds import MassThresholds
+from processors.blinding import BlindingSettings, Unblinding
 
 GENERAL_CONTROL_REGION = "gcr"
 SIGNAL_REGION = "sr"
@@ -25,6 +27,9 @@ class ThresholdChoice(StrEnum):
 
     PUBLISHED = "published"
     OPTIMISED = "optimised"
+    """At the threshold of the largest expected sensitivity."""
+    MASS_DEPENDENT = "mass_dependent"
+    """At a threshold that varies smoothly with the candidate's mass, beyond the published method."""
 
 
 class RegionSettings(Settings):
@@ -40,10 +45,30 @@ class RegionSettings(Settings):
     """† The `mumu` signal region lies above this signal score."""
     threshold_choice: ThresholdChoice = ThresholdChoice.PUBLISHED
     """Whether the published signal thresholds are used or those that maximise the expected sensitivity."""
+    sr_by_mass: dict[Channel, MassThresholds] = Field(default={})
+    """Signal thresholds that vary with m(ℓℓ), in place of the constant ones; `threshold_choice: mass_dependent` fills
+    them in."""
+    unblinding: BlindingSettings = BlindingSettings()
+    """How much of the signal-region data a recorded unblinding opens."""
 
     def sr_above_signal_score(self, channel: Channel) -> float:
         """Return the signal-score threshold of a channel's signal region."""
         return self.sr_above_signal_score_ee if channel is Channel.EE else self.sr_above_signal_score_mumu
+
+    def signal_threshold(self, channel: Channel, mass_gev: NDArray[np.floating] | None) -> NDArray[np.float64]:
+        """Return the signal-score threshold of candidates by their mass, broadcast against shape (n,).
+
+        Raises
+        ------
+        RegionError
+            If the threshold varies with mass and no masses are given.
+        """
+        by_mass = self.sr_by_mass.get(channel)
+        if by_mass is None:
+            return np.asarray(self.sr_above_signal_score(channel), dtype=np.float64)
+        if mass_gev is None:
+            raise RegionError(f"the {channel} signal threshold varies with mass: regions need the candidates' masses")
+        return np.maximum(by_mass.at(mass_gev), self.gcr_below_signal_score)
 
     def with_signal_thresholds(self, thresholds: Mapping[Channel, float]) -> "RegionSettings":
         """Return settings with other signal thresholds, validated as configured ones are."""
@@ -51,15 +76,8 @@ class RegionSettings(Settings):
         return RegionSettings.model_validate({**self.model_dump(), **names})
 
 
-class Unblinding(Settings):
-    """The record that someone decided to look at the signal-region data; without it they are never read."""
-
-    who: str = Field(min_length=1)
-    """Person responsible."""
-    reason: str = Field(min_length=1)
-    """Why, e.g. the review that approved it."""
-    when: datetime
-    """Time of the decision."""
+class RegionError(LeptophileError):
+    """Regions cannot be assigned as configured."""
 
 
 class Regions(NamedTuple):
@@ -96,6 +114,8 @@ def assign_regions(
     *,
     is_data: bool,
     unblinding: Unblinding | None = None,
+    opened: NDArray[np.bool_] | None = None,
+    mass_gev: NDArray[np.floating] | None = None,
 ) -> Regions:
     """Return the regions of each candidate.
 
@@ -114,6 +134,15 @@ def assign_regions(
         Whether the candidates are data (or pseudo-data), which are blinded in the signal region.
     unblinding
         The record that lifts the blinding.
+    opened
+        Which candidates it opens, shape (n,); all by default.
+    mass_gev
+        m(ℓℓ) of the candidates, for thresholds that vary with it, shape (n,).
+
+    Raises
+    ------
+    RegionError
+        If masses are needed and not given.
 
     Examples
     --------
@@ -123,13 +152,14 @@ def assign_regions(
     ([False, False], [False, True], 1)
     """
     signal_score = scores[:, 0]
-    in_signal_region = signal_score > settings.sr_above_signal_score(channel)
+    in_signal_region = signal_score > settings.signal_threshold(channel, mass_gev).astype(scores.dtype)
     outside = ~in_signal_region
     masks = {GENERAL_CONTROL_REGION: (signal_score < settings.gcr_below_signal_score) & outside}
     for column, process in enumerate(classifier_classes(channel)[1:], start=1):
         masks[special_control_region(process)] = (scores[:, column] > settings.scr_above_score) & outside
+    masks[SIGNAL_REGION] = in_signal_region
     if is_data and unblinding is None:
         masks[SIGNAL_REGION] = np.zeros_like(in_signal_region)
-        return Regions(masks, int(np.count_nonzero(in_signal_region)))
-    masks[SIGNAL_REGION] = in_signal_region
-    return Regions(masks, 0)
+    elif is_data and opened is not None:
+        masks[SIGNAL_REGION] = in_signal_region & opened
+    return Regions(masks, int(np.count_nonzero(in_signal_region & ~masks[SIGNAL_REGION])))

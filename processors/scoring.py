@@ -1,6 +1,7 @@
 """Candidate columns to classifier scores and weights."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from models.classifier.folds import fold_of
 from models.classifier.model import Classifier
 from models.errors import BadInputError
+from processors.regions import RegionSettings
 from processors.variations import Kinematics
 
 Columns = Mapping[str, NDArray[Any]]
@@ -36,12 +38,13 @@ def feature_matrix(columns: Columns, features: tuple[str, ...]) -> NDArray[np.fl
     return np.column_stack([np.asarray(columns[name], dtype=np.float32) for name in features])
 
 
-def candidate_folds(columns: Columns, sample: str, *, n_folds: int, seed: int) -> NDArray[np.int64]:
-    """Return the fold of each candidate's event, shape (n,)."""
-    return fold_of(columns["experiment"], columns["run"], columns["event"], sample, n_folds=n_folds, seed=seed)
+def candidate_folds(columns: Columns, sample: str, *, n_folds: int, seed: int, repeats: int = 1) -> NDArray[np.int64]:
+    """Return the fold of each candidate's event, shape (n,); repeats of one generated event are in one fold."""
+    event = np.asarray(columns["event"]) // repeats
+    return fold_of(columns["experiment"], columns["run"], event, sample, n_folds=n_folds, seed=seed)
 
 
-def score_candidates(columns: Columns, classifier: Classifier, sample: str) -> NDArray[np.float32]:
+def score_candidates(columns: Columns, classifier: Classifier, sample: str, *, repeats: int = 1) -> NDArray[np.float32]:
     """Return the class scores of candidates, each by the model that has not seen its event.
 
     Parameters
@@ -52,13 +55,32 @@ def score_candidates(columns: Columns, classifier: Classifier, sample: str) -> N
         Of the candidates' channel.
     sample
         Name of the sample, part of the identity.
+    repeats
+        Times that each generated event is in the sample (`SampleMetadata.repeats`).
 
     Returns
     -------
     Scores of shape (n, 5).
     """
-    folds = candidate_folds(columns, sample, n_folds=classifier.n_folds, seed=classifier.seed)
+    folds = candidate_folds(columns, sample, n_folds=classifier.n_folds, seed=classifier.seed, repeats=repeats)
     return classifier.scores(feature_matrix(columns, classifier.features), folds)
+
+
+@dataclass(frozen=True)
+class OutsideSignalRegion:
+    """Which candidates of a sample are outside the signal region, for `CandidateStore.read_control`."""
+
+    classifier: Classifier
+    regions: RegionSettings
+    sample: str
+    repeats: int = 1
+
+    def __call__(self, columns: Columns) -> NDArray[np.bool_]:
+        """Return the mask of candidates, shape (n,)."""
+        scores = score_candidates(columns, self.classifier, self.sample, repeats=self.repeats)
+        signal_score = scores[:, 0]
+        threshold = self.regions.signal_threshold(self.classifier.channel, columns["m_ll_gev"])
+        return np.asarray(signal_score <= threshold.astype(signal_score.dtype))
 
 
 def weight_variations(names: list[str]) -> dict[str, str]:

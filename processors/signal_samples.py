@@ -202,8 +202,9 @@ def selected_signal(
         for sample in members:
             for kinematics in Kinematics:
                 columns = store.read(search, sample.name, kinematics)
-                scores = score_candidates(columns, classifier, sample.name)
-                passes = assign_regions(scores, search.channel, regions, is_data=False).masks[SIGNAL_REGION]
+                scores = score_candidates(columns, classifier, sample.name, repeats=sample.repeats)
+                assigned = assign_regions(scores, search.channel, regions, is_data=False, mass_gev=columns["m_ll_gev"])
+                passes = assigned.masks[SIGNAL_REGION]
                 names = weight_variations(list(columns)) if kinematics is Kinematics.NOMINAL else {kinematics: "weight"}
                 for variation, name in names.items():
                     candidates = SignalSample(

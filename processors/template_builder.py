@@ -40,7 +40,7 @@ class SearchTemplates:
     variations: tuple[str, ...]
     """Names of the rows, nominal first."""
     data: NDArray[np.float64] | None
-    """Observed counts in the atomic bins, None while blinded."""
+    """Observed counts in the atomic bins, None while blinded or opened in side bands only."""
     atomic_edges_gev: NDArray[np.float64]
     signal: SignalModels
 
@@ -67,17 +67,16 @@ def unpack_search(histograms: SearchHistograms, manifest: HistogramManifest, sig
         if _other_direction(name) not in variations:
             raise IncompleteRunError(f"{manifest.search}: variation {name} was filled without its opposite")
     edges = np.asarray(region.axes["mass"].edges, dtype=np.float64)
-    data = None
-    if manifest.unblinding is not None:
-        data = component(region, Process.DATA, NOMINAL).value
+    data = component(region, Process.DATA, NOMINAL).value if manifest.opened_fraction > 0 else None
+    share = manifest.signal_region_luminosity_fb / manifest.luminosity_fb
     return SearchTemplates(
         search=manifest.search,
-        luminosity_fb=manifest.luminosity_fb,
+        luminosity_fb=manifest.signal_region_luminosity_fb,
         backgrounds={
             process: BinnedMass(
                 edges,
-                np.stack([component(region, process, variation).value for variation in variations]),
-                component(region, process, NOMINAL).variance,
+                share * np.stack([component(region, process, variation).value for variation in variations]),
+                share**2 * component(region, process, NOMINAL).variance,
             )
             for process in present
         },

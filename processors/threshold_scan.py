@@ -12,7 +12,7 @@ from processors.candidates import CandidateStore
 from processors.luminosity import luminosity_weight
 from processors.regions import RegionSettings
 from processors.sample import SampleMetadata
-from processors.scoring import Columns, finite_weights, score_candidates
+from processors.scoring import Columns, candidate_folds, finite_weights, score_candidates
 from processors.signal_samples import PROMPT_CTAU_MM, generated_mass_gev, proper_lengths_mm, signal_samples_of
 from processors.training_sample import TRAINING_SEARCH
 
@@ -70,6 +70,7 @@ def find_threshold(
                 _signal_score(columns, classifier, sample),
                 weight,
                 columns["m_ll_gev"],
+                _folds(columns, classifier, sample),
             )
         )
     parts = []
@@ -77,10 +78,17 @@ def find_threshold(
         if sample.process.is_background:
             columns = store.read(search, name)
             weight = luminosity_weight(sample, luminosity_fb) * finite_weights(columns, "weight", name)
-            parts.append(ScoredBackground(_signal_score(columns, classifier, sample), weight, columns["m_ll_gev"]))
+            score, fold = _signal_score(columns, classifier, sample), _folds(columns, classifier, sample)
+            parts.append((score, weight, columns["m_ll_gev"], fold))
     background = ScoredBackground(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     return scan_thresholds(signals, background, regions.sr_above_signal_score(classifier.channel), settings)
 
 
 def _signal_score(columns: Columns, classifier: Classifier, sample: SampleMetadata) -> np.ndarray:
-    return score_candidates(columns, classifier, sample.name)[:, classifier.classes.index(Process.SIGNAL)]
+    scores = score_candidates(columns, classifier, sample.name, repeats=sample.repeats)
+    return scores[:, classifier.classes.index(Process.SIGNAL)]
+
+
+def _folds(columns: Columns, classifier: Classifier, sample: SampleMetadata) -> np.ndarray:
+    n_folds, seed = classifier.n_folds, classifier.seed
+    return candidate_folds(columns, sample.name, n_folds=n_folds, seed=seed, repeats=sample.repeats)

@@ -1,20 +1,37 @@
 """The candidates a classifier is trained on, read from the candidate store."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from models.classifier.configuration import ClassifierError, ClassifierSettings
+from models.classifier.configuration import ClassifierError, ClassifierMethod, ClassifierSettings
 from models.classifier.training import TrainingData
 from models.search import Channel, Process, Search, classifier_classes
+from processors.blinding import TRUTH_COLUMN
 from processors.candidates import CandidateStore
 from processors.features import FEATURES
 from processors.luminosity import luminosity_weight
 from processors.sample import SampleMetadata
 from processors.scoring import IDENTITY, candidate_folds, feature_matrix, finite_weights
+from processors.signal_samples import generated_mass_gev
 
 TRAINING_SEARCH = {Channel.EE: Search.EE, Channel.MUMU: Search.MUMU}
 """The search whose candidates train each channel's classifier."""
+
+MASS_INPUT: Final = "m_ll_gev"
+"""Input of a mass-parametrised classifier, beside those of the published one."""
+
+
+def classifier_inputs(channel: Channel, method: ClassifierMethod) -> tuple[str, ...]:
+    """Return the ordered names of a classifier's inputs.
+
+    >>> classifier_inputs(Channel.EE, ClassifierMethod.MASS_PARAMETRISED)[-1]
+    'm_ll_gev'
+    """
+    return FEATURES[channel] if method is ClassifierMethod.PUBLISHED else (*FEATURES[channel], MASS_INPUT)
 
 
 def read_training_data(
@@ -43,7 +60,7 @@ def read_training_data(
     channel
         Which classifier is trained.
     settings
-        Folds.
+        Method and folds.
     in_window
         Whether to leave out candidates outside the search's mass window.
 
@@ -54,28 +71,69 @@ def read_training_data(
     """
     classes = classifier_classes(channel)
     search = TRAINING_SEARCH[channel]
-    names = FEATURES[channel]
+    parametrised = settings.method is ClassifierMethod.MASS_PARAMETRISED
+    names = classifier_inputs(channel, settings.method)
     used = {name: sample for name, sample in sorted(samples.items()) if _is_trained_on(sample, channel)}
+    generated = sorted({generated_mass_gev(sample) for sample in used.values() if sample.process is Process.SIGNAL})
     parts = []
     for group, (name, sample) in enumerate(used.items()):
-        columns = store.read(search, name, columns=[*IDENTITY, *names, "weight", "m_ll_gev"])
-        if in_window:
-            inside = search.window.contains(columns["m_ll_gev"])
-            columns = {column: values[inside] for column, values in columns.items()}
+        is_signal = sample.process is Process.SIGNAL
+        moved = parametrised and is_signal
+        wanted = dict.fromkeys((*IDENTITY, *names, "weight", "m_ll_gev", *((TRUTH_COLUMN,) if moved else ())))
+        columns = store.read(search, name, columns=list(wanted))
+        kept = np.ones(len(columns["weight"]), dtype=bool)
+        if in_window or parametrised:
+            kept = search.window.contains(columns["m_ll_gev"])
+        if moved:
+            kept &= columns[TRUTH_COLUMN]
+        columns = {column: values[kept] for column, values in columns.items()}
+        mass = np.asarray(columns["m_ll_gev"], dtype=np.float64)
+        if moved:
+            columns[MASS_INPUT] = _hypotheses(generated_mass_gev(sample), generated, search, len(mass), settings.seed)
         weight = finite_weights(columns, "weight", name)
         n = len(weight)
         parts.append(
             TrainingData(
                 features=feature_matrix(columns, names),
                 label=np.full(n, classes.index(sample.process)),
-                group=np.full(n, group if sample.process is Process.SIGNAL else 0),
+                group=_mass_bins(columns[MASS_INPUT], generated, search, settings.mass_bins)
+                if parametrised
+                else np.full(n, group if is_signal else 0),
                 weight=weight * (luminosity_weight(sample, 1.0) if n else 1.0),
-                fold=candidate_folds(columns, name, n_folds=settings.n_folds, seed=settings.seed),
+                fold=candidate_folds(
+                    columns, name, n_folds=settings.n_folds, seed=settings.seed, repeats=sample.repeats
+                ),
+                mass_gev=mass,
             )
         )
     if not parts:
         raise ClassifierError(f"none of the samples belongs to a class of the {channel} classifier")
     return TrainingData(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _hypotheses(m_phi_gev: float, generated: Sequence[float], search: Search, n: int, seed: int) -> NDArray[np.float64]:
+    """Return masses for signal of one generated mass, uniform in the logarithm up to half way to its neighbours.
+
+    At the generated masses themselves, trees would find narrow peaks that only signal has.
+    """
+    low, high = _support(generated, search)
+    borders = [low, *(float(np.sqrt(a * b)) for a, b in pairwise(generated)), high]
+    number = generated.index(m_phi_gev)
+    uniform = np.random.default_rng([seed, number]).random(n)
+    return np.asarray(borders[number] * (borders[number + 1] / borders[number]) ** uniform)
+
+
+def _mass_bins(
+    mass_gev: NDArray[np.floating], generated: Sequence[float], search: Search, n_bins: int
+) -> NDArray[np.int64]:
+    low, high = _support(generated, search)
+    position = np.log(np.maximum(mass_gev, low) / low) / np.log(high / low)
+    return np.asarray(np.clip((n_bins * position).astype(np.int64), 0, n_bins - 1))
+
+
+def _support(generated: Sequence[float], search: Search) -> tuple[float, float]:
+    """Return the ends of the masses that a parametrised classifier is trained for."""
+    return max(search.window.low_gev, 0.5 * generated[0]), search.window.high_gev
 
 
 def _is_trained_on(sample: SampleMetadata, channel: Channel) -> bool:

@@ -21,11 +21,12 @@ from coffea.processor.executor import FileMeta
 from models.errors import IncompleteRunError
 from scheduler.chunk_work import ChunkJob, Receipt, look_at_file, work
 from scheduler.chunks import Chunk, ChunkPlan, ChunkSettings, PlannedFile
+from scheduler.cluster_health import StoppedError
 from scheduler.failures import FailureKind, FailureReport, TaskFailure, failure_error, shorten
 from scheduler.memory_advice import MemoryUse
 from scheduler.reduction import MergeTask, Reduction
 from scheduler.result_store import ResultStore
-from scheduler.supervision import StoppedError, supervise
+from scheduler.supervision import supervise
 from scheduler.tasks import TaskSettings, map_tasks
 from scheduler.worker_deaths import WorkerDeath
 

@@ -11,7 +11,7 @@ from pydantic import NonNegativeInt, PositiveFloat, TypeAdapter, model_validator
 
 from models.classifier.configuration import ClassifierSettings
 from models.errors import ConfigurationError
-from models.inference.configuration import InferenceSettings, SystematicsSettings
+from models.inference.configuration import InferenceSettings, LookElsewhereSettings, SystematicsSettings
 from models.normalisation import NormalisationSettings
 from models.scan_grid import ScanSettings
 from models.settings import Settings
@@ -75,6 +75,7 @@ class AnalysisConfig(Settings):
     templates: TemplateSettings = TemplateSettings()
     systematics: SystematicsSettings = SystematicsSettings()
     inference: InferenceSettings = InferenceSettings()
+    look_elsewhere: LookElsewhereSettings = LookElsewhereSettings()
     report: ReportSettings = ReportSettings()
     cluster: ClusterSettings = ClusterSettings()
     chunks: ChunkSettings = ChunkSettings()

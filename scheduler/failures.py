@@ -73,15 +73,17 @@ class FailureReport(Settings):
 
 
 class IncompleteTasksError(IncompleteRunError):
-    """Tasks failed; the report says which, and the step's entry in the folder of failures is made from it."""
+    """Tasks failed; the report, if there is one, says which, and becomes the step's file in the folder of failures."""
 
-    def __init__(self, message: str, report: FailureReport) -> None:
+    def __init__(self, message: str, report: FailureReport | None = None) -> None:
         super().__init__(message)
         self.report = report
 
 
-def write_failures(path: Path, report: FailureReport) -> None:
-    """Write a report as JSON."""
+def write_failures(path: Path, report: FailureReport | None) -> None:
+    """Write a report as JSON, if there is one."""
+    if report is None:
+        return
     write_json(path, report.model_dump(mode="json"))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import BadInputError
+from models.inference.toy_significances import GlobalPValue
 from models.settings import Settings
 
 
@@ -117,10 +118,13 @@ class LargestExcess(Settings):
     z_local: float
     p_local: float
     p_global: float
+    """Upper bound from the number of up-crossings and of mass points."""
     z_global: float | None
     n_points: int
     n_upcrossings: int
     reference_level: float
+    toys: GlobalPValue | None = None
+    """The probability from toys of the whole spectrum; None if none were asked for or their fits failed."""
 
 
 COLUMNS = tuple(LimitRow.model_fields)

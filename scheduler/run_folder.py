@@ -60,6 +60,11 @@ class RunFolder:
         return self.path / "samples.json"
 
     @property
+    def corrections(self) -> Path:
+        """The data/MC corrections that were applied, as one correctionlib set."""
+        return self.path / "corrections.json"
+
+    @property
     def cutflow(self) -> Path:
         """Events after each requirement, per sample and search."""
         return self.path / "cutflow.json"
@@ -167,6 +172,10 @@ class RunFolder:
     def failures(self, step: str) -> Path:
         """Return the file that lists what a step could not do; absent when it did everything."""
         return self.path / "failures" / f"{step}.json"
+
+    def performance(self, step: str) -> Path:
+        """Return the file of Dask's performance report about a step: task stream, profile, bandwidth."""
+        return self.path / "performance" / f"{step}.html"
 
     @property
     def results(self) -> Path:

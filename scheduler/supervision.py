@@ -19,10 +19,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
 
-from models.errors import LeptophileError
+from scheduler.cluster_health import ClusterHealth, StoppedError
 from scheduler.failures import FailureKind, TaskFailure, shorten
 from scheduler.task_attempt import Attempt, TaskError
 from scheduler.worker_deaths import Cause, WorkerDeath, WorkerWatch, watch_workers
@@ -36,6 +36,8 @@ _RETRIES_FIRST: Final = 1
 """Dask priority of what has been tried before: a retry at the end of a run would be waited for alone."""
 _BATCH: Final = 1000
 """Most results fetched at once."""
+_GONE: Final = frozenset({"cancelled", "lost", "error"})
+"""States of a future whose value has to be made again."""
 _CONFINED_POLL_S: Final = 0.2
 _NANNY_PATIENCE_S: Final = 3.0
 """How long a nanny may take to say of what its worker died."""
@@ -53,10 +55,6 @@ class TaskSource(Protocol):
 
     def failed(self, task: Any, failure: TaskFailure) -> None:
         """Take what is known about a task that cannot be done."""
-
-
-class StoppedError(LeptophileError):
-    """The run cannot go on; some tasks have neither succeeded nor failed."""
 
 
 @dataclass
@@ -109,9 +107,13 @@ def supervise(
         If the run cannot go on; the message says why and what was unfinished.
     """
     with watch_workers(client) as watch:
-        supervision = _Supervision(client, Attempt(function), source, describe, settings, shared, watch, workers)
+        health = ClusterHealth(client, settings, watch, workers)
+        supervision = _Supervision(client, Attempt(function), source, describe, settings, shared, watch, health)
         try:
             supervision.run()
+        except StoppedError as stopped:
+            unfinished = shorten(supervision.unfinished(), settings.failures_shown) or "nothing that was submitted"
+            raise StoppedError(f"{stopped}; still unfinished: {unfinished}") from None
         finally:
             supervision.cancel()
         return watch.deaths()
@@ -126,7 +128,7 @@ class _Supervision:
     settings: TaskSettings
     shared: object
     watch: WorkerWatch
-    workers: Sequence[str] | None
+    health: ClusterHealth
     _name: str = field(default_factory=lambda: f"leptophile-{uuid4().hex[:8]}")
     _number: count[int] = field(default_factory=count)
     _shared_future: Future | None = None
@@ -138,16 +140,15 @@ class _Supervision:
     """Tasks whose workers died too often."""
     _confined: str | None = None
     """The suspect that is running alone."""
-    _n_threads: int = 0
-    _last_news: float = field(default_factory=time.monotonic)
-    _last_worker: float = field(default_factory=time.monotonic)
-    _slowest_answer_s: float = 0.0
 
     def run(self) -> None:
-        self._look_at_cluster()
+        self.health.look()
         while self._fill():
             self._handle(self._next_done())
             self._convict()
+
+    def unfinished(self) -> list[str]:
+        return [self.describe(flight.task) for flight in self._in_flight.values()]
 
     def cancel(self) -> None:
         if self._in_flight and self.client.status == "running":
@@ -166,7 +167,7 @@ class _Supervision:
             _, _, task, attempts = heapq.heappop(self._again)
             due.append((task, attempts))
         self._submit(due, priority=_RETRIES_FIRST)
-        window = max(self._n_threads, 1) * self.settings.in_flight_per_thread
+        window = max(self.health.n_threads, 1) * self.settings.in_flight_per_thread
         # many tasks at once cost the client and the scheduler less than many times one
         if len(self._in_flight) <= window * 3 // 4:
             self._submit([(task, 0) for task in self.source.take(window - len(self._in_flight))])
@@ -178,13 +179,14 @@ class _Supervision:
     def _submit(self, tasks: Sequence[tuple[Any, int]], priority: int = 0) -> list[str]:
         if not tasks:
             return []
-        if self.client.status != "running":
-            self._wait_for_scheduler()
-        if self.shared is not None and (self._shared_future is None or self._shared_future.status != "finished"):
+        self.health.wait_for_scheduler()
+        if self.shared is not None and (
+            self._shared_future is None or self._shared_future.status not in ("pending", "finished")
+        ):
             self._shared_future = share(self.client, self.shared)
         arguments = [task if self.shared is None else (task, self._shared_future) for task, _ in tasks]
         keys = [f"{self._name}-{next(self._number)}" for _ in tasks]
-        futures = self.client.map(self.attempt, arguments, key=keys, priority=priority, workers=self.workers)
+        futures = self.client.map(self.attempt, arguments, key=keys, priority=priority, workers=self.health.workers)
         for (task, attempts), key, future in zip(tasks, keys, futures, strict=True):
             self._in_flight[key] = _Flight(task, attempts + 1, future)
             future.add_done_callback(self._done.put)
@@ -200,7 +202,7 @@ class _Supervision:
         try:
             done = [self._done.get(timeout=patience)]
         except Empty:
-            self._look_at_cluster()
+            self.health.look()
             return []
         while len(done) < _BATCH:
             try:
@@ -221,7 +223,7 @@ class _Supervision:
             else:
                 self._not_finished(future, flight)
         if ours:
-            self._last_news = time.monotonic()
+            self.health.note_progress()
 
     def _fetch(self, keys: Sequence[str]) -> dict[str, Any]:
         """Return the values of finished tasks by key, without those whose worker died before they were fetched.
@@ -321,58 +323,6 @@ class _Supervision:
             attempts=flight.attempts,
         )
         self.source.failed(flight.task, failure)
-
-    # -- the cluster -----------------------------------------------------------------------------------------------
-
-    def _look_at_cluster(self) -> None:
-        """Count workers, and stop when waiting has become pointless."""
-        settings, start = self.settings, time.monotonic()
-        if self.client.status != "running":
-            self._wait_for_scheduler()
-        answered = True
-        try:
-            threads = self.client.sync(self.client.scheduler.ncores, callback_timeout=settings.scheduler_patience_s)
-            self._n_threads = sum(
-                n for address, n in threads.items() if self.workers is None or address in self.workers
-            )
-        except TimeoutError:
-            answered = False
-        except OSError:
-            self._wait_for_scheduler()
-        now = time.monotonic()
-        self._slowest_answer_s = max(self._slowest_answer_s, now - start)
-        if self._n_threads or not answered:
-            self._last_worker = now
-        elif now - self._last_worker > settings.workerless_timeout_s:
-            self._stop(
-                f"The cluster has had no worker for {settings.workerless_timeout_s:g} s{self._deaths_in_words()}"
-            )
-        if now - self._last_news > settings.stall_timeout_s:
-            starved = (
-                f", and the scheduler takes {self._slowest_answer_s:.0f} s or more to answer: it is starved. Use "
-                "larger chunks, or a node of its own for the scheduler"
-                if self._slowest_answer_s >= settings.scheduler_patience_s
-                else ""
-            )
-            self._stop(f"No task finished for {settings.stall_timeout_s:g} s{starved}{self._deaths_in_words()}")
-
-    def _wait_for_scheduler(self) -> None:
-        """Wait until a scheduler answers at the same address, or stop the run."""
-        deadline = time.monotonic() + self.settings.workerless_timeout_s
-        while self.client.status == "connecting" and time.monotonic() < deadline:
-            time.sleep(_CONFINED_POLL_S)
-        if self.client.status != "running":
-            self._stop("The scheduler is gone: its process or its node ended")
-        self._shared_future = None
-
-    def _deaths_in_words(self) -> str:
-        deaths = self.watch.deaths()
-        return f" ({shorten([str(death) for death in deaths], self.settings.failures_shown)})" if deaths else ""
-
-    def _stop(self, reason: str) -> NoReturn:
-        unfinished = [self.describe(flight.task) for flight in self._in_flight.values()]
-        listed = shorten(unfinished, self.settings.failures_shown)
-        raise StoppedError(f"{reason}; still unfinished: {listed or 'nothing that was submitted'}")
 
 
 def share(client: Client, value: object) -> Future:

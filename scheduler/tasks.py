@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import Field
 
 from models.settings import Settings
+from scheduler.cluster_health import StoppedError
 from scheduler.failures import FailureReport, TaskFailure, failure_error, raise_failures
-from scheduler.supervision import StoppedError, supervise
+from scheduler.supervision import supervise
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -46,6 +47,8 @@ class TaskSettings(Settings):
     """A scheduler that takes longer than this to answer is called starved."""
     poll_s: float = Field(default=2.0, gt=0.0)
     """How often a run that waits looks at the cluster."""
+    performance_report: bool = True
+    """Keep Dask's performance report of process, histogram and scan in the run folder."""
     failures_shown: int = Field(default=5, gt=0)
     """How many failed tasks an error message names in full."""
 

@@ -1,19 +1,29 @@
-"""The decision to look at signal-region data, kept in the run folder."""
+"""The decision to look at signal-region data, kept in the run folder.
+
+A record belongs to the configuration that was decided on. Once that has changed in anything that decides results, the
+record is void: what was tuned after looking is not blind, so somebody has to say so again, and both records stay.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
 from models.errors import BlindedError, UsageError
-from processors.regions import Unblinding
+from processors.blinding import Unblinding
+from scheduler.configuration import AnalysisConfig, load_configuration
 from scheduler.provenance import user, write_json
 
 if TYPE_CHECKING:
     from scheduler.progress import Terminal
     from scheduler.run_folder import RunFolder
+
+_HOW_IT_IS_RUN: Final = frozenset({"cluster", "chunks", "tasks", "progress", "report"})
+"""Sections that decide no result."""
 
 
 def check_reason(reason: str) -> None:
@@ -28,8 +38,23 @@ def check_reason(reason: str) -> None:
         raise UsageError("--unblind needs a reason, such as the review that approved it.")
 
 
-def record_unblinding(run: RunFolder, reason: str, terminal: Terminal) -> Unblinding:
-    """Record the unblinding of a run; one that is unblinded already keeps its first record.
+def section_digests(config: AnalysisConfig) -> dict[str, str]:
+    """Return the SHA-256 of each part of a configuration that decides results."""
+    content = config.model_dump(mode="json", exclude=set(_HOW_IT_IS_RUN))
+    return {name: _digest(section) for name, section in content.items()}
+
+
+def configuration_hash(config: AnalysisConfig) -> str:
+    """Return the SHA-256 of a configuration, as far as it decides results.
+
+    >>> configuration_hash(AnalysisConfig()) == configuration_hash(AnalysisConfig(cluster={"workers": 3}))
+    True
+    """
+    return _digest(section_digests(config))
+
+
+def record_unblinding(run: RunFolder, reason: str, config: AnalysisConfig, terminal: Terminal) -> Unblinding:
+    """Record the unblinding of a run; one that is in force already stays, a void one is kept as a previous one.
 
     Parameters
     ----------
@@ -37,6 +62,8 @@ def record_unblinding(run: RunFolder, reason: str, terminal: Terminal) -> Unblin
         The run to unblind.
     reason
         Why, in words.
+    config
+        The analysis that is decided on, and how much of the data is opened.
     terminal
         Where it is announced.
 
@@ -44,28 +71,71 @@ def record_unblinding(run: RunFolder, reason: str, terminal: Terminal) -> Unblin
     ------
     UsageError
         If the reason is empty.
+
+    Notes
+    -----
+    A file that is no record, or one of an older version without a configuration, opens nothing; it is kept beside the
+    new record as ``unblinding.void.json``.
     """
     check_reason(reason)
-    existing = read_unblinding(run)
-    if existing is not None:
+    try:
+        existing = _read(run)
+    except BlindedError:
+        run.unblinding.replace(run.unblinding.with_suffix(".void.json"))
+        existing = None
+    if existing is not None and existing.configuration_hash == configuration_hash(config):
         return existing
-    record = Unblinding(who=user(), reason=reason.strip(), when=datetime.now(UTC))
+    record = Unblinding(
+        who=user(),
+        reason=reason.strip(),
+        when=datetime.now(UTC),
+        configuration_hash=configuration_hash(config),
+        blinding=config.regions.unblinding,
+        sections=section_digests(config),
+        previous=() if existing is None else (*existing.previous, existing.model_copy(update={"previous": ()})),
+    )
     write_json(run.unblinding, record.model_dump(mode="json"))
-    terminal.say(f"Unblinded by {record.who}: {record.reason}")
+    terminal.say(f"Unblinded ({record.blinding.stage}) by {record.who}: {record.reason}")
     return record
 
 
-def read_unblinding(run: RunFolder) -> Unblinding | None:
+def read_unblinding(run: RunFolder, config: AnalysisConfig | None = None) -> Unblinding | None:
     """Return the record of a run's unblinding, None while it is blinded.
+
+    Parameters
+    ----------
+    run
+        The run.
+    config
+        The configuration in use; by default the one in the run folder.
 
     Raises
     ------
     BlindedError
-        If there is a record that cannot be read: nothing is unblinded by accident.
+        If there is a record that cannot be read, or is for another configuration: nothing is unblinded by accident.
     """
+    record = _read(run)
+    if record is None:
+        return None
+    config = config or load_configuration(str(run.configuration))
+    if record.configuration_hash != configuration_hash(config):
+        now = section_digests(config)
+        changed = [name for name in now.keys() | record.sections.keys() if now.get(name) != record.sections.get(name)]
+        raise BlindedError(
+            f"{run.unblinding} was recorded by {record.who} for another configuration (changed since: "
+            f"{', '.join(sorted(changed)) or 'unknown'}): restore it, or unblind this one with --unblind and a reason."
+        )
+    return record
+
+
+def _read(run: RunFolder) -> Unblinding | None:
     try:
         return Unblinding.model_validate_json(run.unblinding.read_bytes())
     except FileNotFoundError:
         return None
     except ValidationError as error:
         raise BlindedError(f"{run.unblinding} is not a record of an unblinding; the run stays blinded.") from error
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -6,6 +6,7 @@ how large the process had become. A nanny that says nothing went down together w
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -124,7 +125,10 @@ def watch_workers(client: Client) -> Iterator[WorkerWatch]:
     from scheduler.exit_reports import ExitReports
 
     watch = WorkerWatch()
-    client.register_plugin(ExitReports())
+    try:
+        client.register_plugin(ExitReports())
+    except Exception as error:  # noqa: BLE001 - whatever keeps nannies from reporting must not keep work from being done
+        logging.getLogger(__name__).warning("Nannies will not say of what workers die: %s", error)
     handlers = {_ALL: watch.on_cluster_event, _MEMORY: watch.on_memory, EXIT_TOPIC: watch.on_exit}
     for topic, handler in handlers.items():
         client.subscribe_topic(topic, handler)

@@ -277,6 +277,9 @@ class PreselectionConfig(Settings):
     """Require a lepton pair of either channel."""
     missing_mass_gev: tuple[float, float] | None = None
     """Window of the missing mass in GeV; None requires nothing."""
+    missing_mass_margin_gev: NonNegativeFloat = 0.3
+    """By how much that window must reach beyond the selection's on either side, GeV: variations of momenta by per mille
+    and of photon energies by per cent move the missing mass by less."""
     momentum_scale_uncertainty: float = Field(default=0.001, ge=0.0, lt=1.0)
     """Relative change of all momenta, either way, under which an event must fail to be dropped."""
     min_photon_energy_gev: NonNegativeFloat = 0.0
@@ -293,9 +296,8 @@ class PreselectionConfig(Settings):
                 self.identification.min_electron_likelihood > leptons.min_electron_likelihood
                 or self.identification.min_muon_likelihood > leptons.min_muon_likelihood
             ),
-            "missing_mass_gev": low > missing.min_mass_gev or high < missing.max_mass_gev,
-            "momentum_scale_uncertainty": self.missing_mass_gev is not None
-            and self.momentum_scale_uncertainty < candidates.corrections.momentum_scale_uncertainty,
+            "missing_mass_gev": low > missing.min_mass_gev - self.missing_mass_margin_gev
+            or high < missing.max_mass_gev + self.missing_mass_margin_gev,
             "min_photon_energy_gev": self.missing_mass_gev is not None
             and self.min_photon_energy_gev != candidates.features.min_photon_energy_gev,
         }

@@ -54,6 +54,8 @@ def make_pseudo_data(task: ProductionTask, config: SimulationConfig, libraries: 
     total = GeneratedSums()
     parts: list[Survivors] = []
     copies: list[IntArray] = []
+    together: list[IntArray] = []
+    generated_events: list[IntArray] = []
     processes: list[IntArray] = []
     for index, process in enumerate(names):
         fraction = config.production.data_generated_fraction.get(process, 1.0)
@@ -67,6 +69,10 @@ def make_pseudo_data(task: ProductionTask, config: SimulationConfig, libraries: 
         # Generators may have weights of any mean: what counts is an event's share of all that was generated.
         mean = sums.sum_weights / sums.n if sums.n else 1.0
         copies.append(number_of_copies(weight / mean / fraction, taking))
+        number = np.concatenate([np.empty(0, dtype=np.int64), *(part.number for part in survivors)])
+        generated_events.append(number // importance.copies_max)
+        _, generated = np.unique(generated_events[-1], return_inverse=True)
+        together.append(np.bincount(generated, copies[-1]).astype(np.int64)[generated])
         processes.append(np.full(len(weight), index))
         parts += survivors
         total.add_sums(sums)
@@ -83,8 +89,8 @@ def make_pseudo_data(task: ProductionTask, config: SimulationConfig, libraries: 
     truth = SealedTruth(
         processes=tuple(process.value for process in names),
         process=process_of[order].astype(np.int8),
-        generated_event=events.number[order],
-        copies=times[order].astype(np.int32),
+        generated_event=np.concatenate(generated_events)[order],
+        copies=np.concatenate(together)[order].astype(np.int32),
         signal=signal,
     )
     return PseudoData(events, order, total, truth)

@@ -30,7 +30,7 @@ class SealedTruth:
     generated_event: NDArray[np.int64]
     """Number of the generated event, within its process: it tells events that are copies of one another."""
     copies: NDArray[np.int32]
-    """How many times that event is in the file."""
+    """Times that its generated event is in the file, in whatever copy."""
     signal: InjectedSignal | None
     """The injected signal."""
 

@@ -1,5 +1,7 @@
 """Settings and failures of the classifier."""
 
+from enum import StrEnum
+
 from pydantic import Field
 
 from models.errors import LeptophileError
@@ -10,6 +12,18 @@ class ClassifierError(LeptophileError):
     """A classifier cannot be trained, loaded or applied as asked."""
 
 
+class ClassifierMethod(StrEnum):
+    """What a classifier knows about the mass of the candidate."""
+
+    PUBLISHED = "published"
+    """Nothing: the mass is no input (arXiv:2207.07476)."""
+    MASS_PARAMETRISED = "mass_parametrised"
+    """The mass hypothesis is an input that no class can be told by. Signal trains with masses around the generated one,
+    backgrounds with weights that make their mass distribution that of signal; what is learned is how the other inputs
+    separate at a given mass. A candidate is scored at its own mass, where a signal of that mass would be. After
+    P. Baldi et al., Eur. Phys. J. C 76 (2016) 235."""
+
+
 class ClassifierSettings(Settings):
     """Training of one channel's classifier.
 
@@ -17,6 +31,10 @@ class ClassifierSettings(Settings):
     smooth scores at the sample sizes of the `demo` profile and are not tuned to the limits.
     """
 
+    method: ClassifierMethod = ClassifierMethod.PUBLISHED
+    """Whether the mass hypothesis is an input."""
+    mass_bins: int = Field(default=40, ge=1)
+    """Bins in the mass's logarithm that classes are balanced in if it is."""
     n_folds: int = Field(default=4, ge=3)
     """Models per channel. Model k is tested on fold k, stopped early on fold k+1 and fitted to the others."""
     seed: int = Field(default=20220707, ge=0)

@@ -9,8 +9,9 @@ from pydantic import Field
 
 from models.classifier.metrics import kolmogorov_smirnov, roc_curve
 from models.classifier.model import Classifier
+from models.classifier.sculpting import SculptedSlice, mass_sculpting
 from models.classifier.training import TrainingData, fold_roles
-from models.classifier.weights import training_weights
+from models.classifier.weights import SIGNAL_LABEL, training_weights
 from models.search import Channel, Process
 from models.settings import Settings
 
@@ -50,6 +51,8 @@ class Evaluation(Settings):
     overtraining: tuple[Overtraining, ...]
     importances: dict[str, float]
     """Feature → share of the total gain, mean over models, descending."""
+    sculpting: tuple[SculptedSlice, ...] = ()
+    """The background's mass distribution in slices of the signal score."""
 
     def area(self, first: Process, second: Process) -> float | None:
         """Return the ROC area of a pair of classes, None if one was absent."""
@@ -75,6 +78,7 @@ def evaluate(
     """
     scores = classifier.scores(data.features, data.fold)
     weight = training_weights(data.label, data.group, data.weight, half_share_events=half_share_events)
+    background = data.label != SIGNAL_LABEL
     present = [number for number in range(len(classifier.classes)) if np.sum(weight[data.label == number]) > 0]
     return Evaluation(
         channel=classifier.channel,
@@ -92,6 +96,9 @@ def evaluate(
             if (test := _overtraining(classifier, data, weight, model, number)) is not None
         ),
         importances=importances(classifier),
+        sculpting=()
+        if data.mass_gev is None
+        else mass_sculpting(scores[background, 0], data.mass_gev[background], data.weight[background]),
     )
 
 

@@ -20,11 +20,13 @@ class TrainingData(NamedTuple):
     label: NDArray[np.int64]
     """Index into the channel's classes, shape (n,)."""
     group: NDArray[np.int64]
-    """Generated sample within the class; the signal's masses are balanced by it, shape (n,)."""
+    """Part within the class, balanced like a class: the signal's generated mass, or a bin of mass, shape (n,)."""
     weight: NDArray[np.float64]
     """Physical weight, shape (n,)."""
     fold: NDArray[np.int64]
     """Fold of the event, shape (n,)."""
+    mass_gev: NDArray[np.float64] | None = None
+    """m(ℓℓ), for what scores do to its distribution, shape (n,)."""
 
 
 class FoldRoles(NamedTuple):

@@ -15,7 +15,7 @@ def training_weights(
     *,
     half_share_events: float,
 ) -> NDArray[np.float64]:
-    """Return weights that give every class, and every group within the signal, the same total, if it has the events.
+    """Return weights that give every class, and every group within it, the same total, if it has the events.
 
     Background events weigh one on average, whatever the size of the signal samples: their number is what limits how
     much can be learned, and leaf sizes are measured in it. The signal as a whole weighs as much as the mean background
@@ -62,7 +62,8 @@ def training_weights(
     total[~is_signal] = _shares(effective[~is_signal], half_share_events)
     total[is_signal] = _shares(effective[is_signal], half_share_events)
     if np.sum(total[~is_signal]) > 0 and np.sum(total[is_signal]) > 0:
-        total[is_signal] *= np.mean(total[~is_signal]) / np.sum(total[is_signal])
+        mean_class = np.sum(total[~is_signal]) / len(np.unique(keys[0][~is_signal]))
+        total[is_signal] *= mean_class / np.sum(total[is_signal])
     scale = np.divide(total, sums, out=np.zeros_like(sums), where=sums > 0)
     return np.asarray(physical_weight * scale[index], dtype=np.float64)
 

@@ -107,3 +107,10 @@ class InferenceSettings(Settings):
     """Bayesian limit, precise method."""
     bayesian: BayesianSettings = BayesianSettings()
     """Prior of the cross-section; Bayesian limits by other methods, and expected ones."""
+
+
+class LookElsewhereSettings(Settings):
+    """The scan's global p-value."""
+
+    n_toys: int = Field(default=500, ge=0)
+    """Background-only toys of the whole mass spectrum, which all mass points share; 0 leaves them out."""

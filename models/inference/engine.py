@@ -85,15 +85,7 @@ def _with_bayesian_limits(
     chains, toys, shifts, band = (np.random.default_rng(s) for s in _sequence(seed).spawn(4))
     level, bayesian, methods = settings.confidence_level, settings.bayesian, settings.methods
     if LimitMethod.EXPECTED_BAYESIAN in methods and fits.null.converged[0]:
-        expected = expected_band(
-            likelihood,
-            fits.null.points[0],
-            level,
-            bayesian.posterior,
-            bayesian.metropolis,
-            bayesian.expected,
-            band,
-        )
+        expected = expected_band(likelihood, fits.null.points[0], level, bayesian, band)
         result = replace(result, expected_bayesian=expected)
     asked = {method for method in (LimitMethod.MH, LimitMethod.TOYMC, LimitMethod.QMC) if method in methods}
     reason = Status.BLINDED if blinded else None if fits.usable(likelihood) else Status.FIT_FAILED

@@ -53,6 +53,13 @@ def limits(
     ] = Engine.COMPILED,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the Bayesian methods.")] = 1,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; the cores of this machine by default.")] = None,
+    plots: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Draw posteriors, profiles, chains, pulls, impacts, CLs here.")
+    ] = None,
+    corner: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Parameter of the corner plot, repeatable; the largest impacts by default."),
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Fit, significance and upper limits of pyhf workspaces.
@@ -63,6 +70,10 @@ def limits(
 
     if json_path is not None and not json_path.parent.is_dir():
         raise UsageError(f"--json: there is no folder {json_path.parent}.")
+    if corner and plots is None:
+        raise UsageError("--corner chooses what --plots draws; give it a folder.")
+    if plots is not None and engine is Engine.PYHF:
+        raise UsageError("--plots: figures are drawn by the compiled engine only.")
     settings = _settings(config, method, level, expected=expected)
     infer = partial(_infer, settings=settings, measurement=measurement, engine=engine, seed=seed)
     outcomes: dict[int, Outcome] = {}
@@ -74,6 +85,8 @@ def limits(
     if json_path is not None:
         _write(json_path, ordered)
     _show(ordered)
+    if plots is not None:
+        _draw(ordered, plots, tuple(corner or ()), settings, measurement, seed, workers or available_cores())
     failed = [outcome for outcome in ordered if outcome.result is None]
     incomplete = [f"{o.path} ({o.status})" for o in ordered if o.result is not None and not o.result.is_complete]
     if failed and len(workspaces) == 1:
@@ -143,15 +156,38 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 
 def _write(path: Path, outcomes: Sequence[Outcome]) -> None:
-    stems = Counter(outcome.path.stem for outcome in outcomes)
-    entries = [
-        entry(outcome, outcome.path.stem if stems[outcome.path.stem] == 1 else str(outcome.path.with_suffix("")))
-        for outcome in outcomes
-    ]
+    entries = [entry(outcome, name) for outcome, name in zip(outcomes, _names(outcomes), strict=True)]
     try:
         path.write_text(json.dumps(entries, indent=1, allow_nan=False), encoding="utf-8")
     except OSError as error:
         raise BadInputError(f"The results cannot be written to {path}: {error.strerror}.") from error
+
+
+def _names(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return what each workspace is called: its file's name, with the folders where that is not unique."""
+    stems = Counter(outcome.path.stem for outcome in outcomes)
+    return [o.path.stem if stems[o.path.stem] == 1 else str(o.path.with_suffix("")) for o in outcomes]
+
+
+def _draw(
+    outcomes: Sequence[Outcome],
+    folder: Path,
+    corner: tuple[str, ...],
+    settings: InferenceSettings,
+    measurement: str | None,
+    seed: int,
+    workers: int,
+) -> None:
+    """Draw the figures of every workspace that has a result."""
+    from scheduler.progress import Terminal
+    from scheduler.workspace_figures import draw_workspace
+
+    named = zip(outcomes, _names(outcomes), strict=True)
+    tasks = [(o.path, _read(o.path), name) for o, name in named if o.result is not None]
+    draw = partial(draw_workspace, folder=folder, corner=corner, settings=settings, measurement=measurement, seed=seed)
+    with Terminal().progress("Figures", len(tasks), "workspaces") as advance:
+        for _ in map_on_cores(draw, tasks, workers):
+            advance(1)
 
 
 def entry(outcome: Outcome, name: str) -> dict[str, Any]:

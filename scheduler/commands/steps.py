@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 import typer
 
@@ -23,7 +24,10 @@ from scheduler.commands.options import (
     with_bad_files,
 )
 from scheduler.progress import Terminal
-from scheduler.steps.chain import CHAIN, HISTOGRAM, PROCESS
+from scheduler.steps.chain import CHAIN, HISTOGRAM, PROCESS, SIMULATE, TRAIN
+
+_READS_NO_DATA: Final = frozenset({SIMULATE.name, PROCESS.name, TRAIN.name})
+"""Steps that do the same whether a run is blinded or not."""
 
 
 def run_steps(
@@ -48,7 +52,7 @@ def run_steps(
     """
     from scheduler.clusters import describe_site
     from scheduler.steps.runner import bring_up_to_date, check_ready
-    from scheduler.unblinding import check_reason, record_unblinding
+    from scheduler.unblinding import check_reason, read_unblinding, record_unblinding
 
     run = run_folder(out)
     analysis = with_bad_files(configuration_for(config, run), on_bad_file)
@@ -60,7 +64,9 @@ def run_steps(
         check_reason(unblind)
         # a command that is refused must not leave the run unblinded
         check_ready(wanted, analysis, run, site=site)
-        record_unblinding(run, unblind, terminal)
+        record_unblinding(run, unblind, analysis, terminal)
+    elif wanted is None or not _READS_NO_DATA.issuperset(wanted):
+        read_unblinding(run, analysis)  # a void record is refused before anything is run
     try:
         done = bring_up_to_date(wanted, analysis, run, site=site, terminal=terminal, command=sys.argv)
     except KeyboardInterrupt:

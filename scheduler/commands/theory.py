@@ -14,7 +14,8 @@ from scheduler.commands.options import JsonOption
 
 
 def theory(
-    mass: Annotated[list[float], typer.Option("--mass", help="Mass of φ in GeV; may be repeated.")],
+    mass: Annotated[list[float], typer.Option("--mass", help="Mass of φ in GeV; more may follow, or be repeated.")],
+    more_masses: Annotated[list[float] | None, typer.Argument(metavar="[MASS]...", help="More masses.")] = None,
     json_output: JsonOption = False,
 ) -> None:
     """Cross-section, branching fractions, decay length and muon g−2 at coupling ξ = 1."""
@@ -22,7 +23,7 @@ def theory(
     from models.theory.point import theory_point
 
     try:
-        points = [theory_point(value) for value in mass]
+        points = [theory_point(value) for value in (*mass, *(more_masses or ()))]
     except MassRangeError as error:
         raise UsageError(f"--mass: {error}") from error
     if json_output:

@@ -28,6 +28,7 @@ from scheduler.report.effective_luminosity import EffectiveLuminosity, effective
 from scheduler.report.spectra import Spectrum, merged_edges_gev, region_spectrum
 from scheduler.run_folder import RunFolder
 from scheduler.sample_catalogue import SampleCatalogue, read_catalogue
+from scheduler.unblinding import read_unblinding
 from simulation.pythia_events import GENERATOR
 
 
@@ -60,7 +61,12 @@ class ReportContents:
     @property
     def blinded(self) -> bool:
         """Whether signal-region data were left out."""
-        return any(manifest.unblinding is None for manifest in self.manifests.values())
+        return any(manifest.opened_fraction == 0 for manifest in self.manifests.values())
+
+    @property
+    def opened_fraction(self) -> float:
+        """Fraction of the signal-region data that was read, 0 while blinded."""
+        return min(manifest.opened_fraction for manifest in self.manifests.values())
 
     @property
     def simulated_data(self) -> bool:
@@ -75,9 +81,12 @@ def read_contents(run: RunFolder, config: AnalysisConfig) -> ReportContents:
     ------
     BadInputError
         If a file is missing or damaged.
+    BlindedError
+        If there are signal-region data without the record that opens them.
     """
     catalogue = read_catalogue(run.samples)
-    loaded = {search: load_histograms(run.histogram(search)) for search in Search}
+    unblinding = read_unblinding(run, config)
+    loaded = {search: load_histograms(run.histogram(search), unblinding) for search in Search}
     histograms = {search: pair[0] for search, pair in loaded.items()}
     manifests = {search: pair[1] for search, pair in loaded.items()}
     try:
@@ -95,8 +104,8 @@ def read_contents(run: RunFolder, config: AnalysisConfig) -> ReportContents:
         return merged_edges_gev(display_edges_gev(search, config.scan), config.report.maximum_spectrum_bins)
 
     def spectrum(search: Search, region: str, edges_gev: NDArray[np.float64]) -> Spectrum:
-        blinded = region == SIGNAL_REGION and manifests[search].unblinding is None
-        return region_spectrum(histograms[search], region, edges_gev, factors, blinded=blinded)
+        opened = manifests[search].opened_fraction if region == SIGNAL_REGION else 1.0
+        return region_spectrum(histograms[search], region, edges_gev, factors, opened_fraction=opened)
 
     luminosity_fb = catalogue.luminosity_fb(config.inputs.luminosity_fb)
     signals = {search: load_signal_models(run.signal_models(search)) for search in Search}

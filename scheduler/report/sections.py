@@ -18,6 +18,7 @@ from models.search import Channel, Search
 from models.theory.muon_g2 import xi_favoured_band
 from processors.regions import GENERAL_CONTROL_REGION, SIGNAL_REGION, special_control_region
 from scheduler.configuration import AnalysisConfig
+from scheduler.limits_table import LargestExcess
 from scheduler.report import (
     classifier_figures,
     limit_figures,
@@ -115,10 +116,10 @@ class ReportWriter:
             short = "blinded"
         else:
             where = f"{excess.z_local:.1f}σ at {excess.m_phi_gev:g} GeV ({excess.channel})"
-            short = f"largest excess {where}, global p = {excess.p_global:.2f}"
+            short = f"largest excess {where}, global p {_global_p(excess)}"
             said = (
                 f"The largest excess is {where}; anywhere in the scan one at least as large has probability "
-                f"p ≤ {excess.p_global:.2f} without signal."
+                f"p {_global_p(excess)} without signal."
             )
         figures = []
         for channel in Channel:
@@ -316,3 +317,18 @@ class ReportWriter:
             figure.savefig(self.figures / f"{stem}.{ending}", dpi=self.config.report.png_dots_per_inch)
         plt.close(figure)
         return FigureEntry(stem, caption)
+
+
+def _global_p(excess: LargestExcess) -> str:
+    """Return the global p-value with its relation: from toys where there are some that reach it, else a bound.
+
+    >>> bound = {"channel": "ee", "m_phi_gev": 0.1, "z_local": 2.0, "p_local": 0.023, "p_global": 0.4, "z_global": 0.3}
+    >>> _global_p(LargestExcess(**bound, n_points=18, n_upcrossings=5, reference_level=0.0))
+    '≤ 0.40'
+    """
+    toys = excess.toys
+    if toys is None:
+        return f"≤ {excess.p_global:.2f}"
+    if toys.n_above == 0:
+        return f"< {toys.p_global_high:.2g}"
+    return f"= {toys.p_global:.2g}"

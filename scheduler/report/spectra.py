@@ -55,7 +55,7 @@ def region_spectrum(
     edges_gev: FloatArray,
     scale_factors: Mapping[Process, tuple[float, float]],
     *,
-    blinded: bool,
+    opened_fraction: float = 1.0,
 ) -> Spectrum:
     """Return the spectrum of one region.
 
@@ -69,10 +69,12 @@ def region_spectrum(
         Bin edges to show, each an edge of the histogram, shape (n_bins + 1,).
     scale_factors
         Background → (scale factor, relative uncertainty); a background without one is taken as (1, 0).
-    blinded
-        Whether data of this region were left out when the histograms were filled.
+    opened_fraction
+        Fraction of the data of this region that was read when the histograms were filled, which expectations are
+        scaled to; 0 if it is blinded.
     """
     spectra, place = _region(histograms, region)
+    share = opened_fraction or 1.0
     nominal: dict[str, FloatArray] = {}
     variance = np.zeros(len(edges_gev) - 1)
     for process in BACKGROUNDS:
@@ -91,9 +93,9 @@ def region_spectrum(
         variance += shift**2
     return Spectrum(
         edges_gev,
-        dict(sorted(nominal.items(), key=lambda item: float(np.sum(item[1])))),
-        np.sqrt(variance),
-        None if blinded else _counted(spectra, Process.DATA, NOMINAL, place, edges_gev).value,
+        {name: share * counts for name, counts in sorted(nominal.items(), key=lambda item: float(np.sum(item[1])))},
+        share * np.sqrt(variance),
+        None if opened_fraction == 0 else _counted(spectra, Process.DATA, NOMINAL, place, edges_gev).value,
     )
 
 

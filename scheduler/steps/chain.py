@@ -5,6 +5,7 @@ Only descriptions live here; a step's own module is imported when the step has t
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import JsonValue
 
 from models.errors import UsageError
+from processors.configuration import DEFAULT_SET
 from scheduler.run_folder import RunFolder
 from scheduler.steps.step import Step, file_identities
 
@@ -23,15 +25,21 @@ def _nothing_else(config: AnalysisConfig, run: RunFolder) -> Mapping[str, JsonVa
     return {}
 
 
-def _external_ntuples(config: AnalysisConfig, run: RunFolder) -> Mapping[str, JsonValue]:  # noqa: ARG001
+def _external_inputs(config: AnalysisConfig, run: RunFolder) -> Mapping[str, JsonValue]:  # noqa: ARG001
+    """Return the identity of ntuples that are not simulated here, and of files of corrections."""
+    identities: dict[str, JsonValue] = {}
+    for name in config.candidates.corrections:
+        path = Path(name)
+        if name != DEFAULT_SET:
+            identities |= {str(path): value for value in file_identities(path.parent, (path.name,)).values()}
     if config.inputs.catalogue is not None:
-        return _catalogued_ntuples(config.inputs.catalogue)
+        return identities | dict(_catalogued_ntuples(config.inputs.catalogue))
     folder = config.inputs.ntuples
     if folder is None:
-        return {}
+        return identities
     if not folder.is_dir():
         raise UsageError(f"'inputs.ntuples': there is no folder {folder}.")
-    return dict(file_identities(folder.parent, (folder.name,)))
+    return identities | dict(file_identities(folder.parent, (folder.name,)))
 
 
 def _catalogued_ntuples(catalogue: Path) -> Mapping[str, JsonValue]:
@@ -43,7 +51,9 @@ def _catalogued_ntuples(catalogue: Path) -> Mapping[str, JsonValue]:
 
 
 def _unblinding(config: AnalysisConfig, run: RunFolder) -> Mapping[str, JsonValue]:  # noqa: ARG001
-    return {"unblinded": run.unblinding.exists()}
+    if not run.unblinding.exists():
+        return {"unblinded": False}
+    return {"unblinded": hashlib.sha256(run.unblinding.read_bytes()).hexdigest()}
 
 
 def _overlays(config: AnalysisConfig, run: RunFolder) -> Mapping[str, JsonValue]:  # noqa: ARG001
@@ -65,13 +75,13 @@ PROCESS: Final = Step(
     summary="Select events, build candidates with fitted vertices and write them with their cutflow.",
     module="scheduler.steps.process",
     needs=("simulate",),
-    outputs=("candidates", "datasets.json", "samples.json", "cutflow.json"),
+    outputs=("candidates", "datasets.json", "samples.json", "cutflow.json", "corrections.json"),
     settings=lambda config: {
         "candidates": config.candidates,
         "skip_bad_files": config.inputs.skip_bad_files,
         "chunks": config.chunks,
     },
-    inputs=_external_ntuples,
+    inputs=_external_inputs,
 )
 TRAIN: Final = Step(
     name="train",
@@ -89,6 +99,7 @@ HISTOGRAM: Final = Step(
     needs=("process", "train"),
     outputs=("histograms",),
     settings=lambda config: {
+        "classifier_method": config.classifier.method,
         "regions": config.regions,
         "thresholds": config.thresholds,
         "scan": config.scan,
@@ -118,6 +129,7 @@ SCAN: Final = Step(
         "templates": config.templates,
         "systematics": config.systematics,
         "inference": config.inference,
+        "look_elsewhere": config.look_elsewhere,
     },
     inputs=_nothing_else,
 )

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from coffea.nanoevents import BaseSchema
 
+from models.classifier.configuration import ClassifierMethod
 from models.classifier.model import Classifier
 from models.classifier.persistence import load_classifier
 from models.search import Channel, Search
 from models.signal_shape import SignalShapeSettings
 from models.thresholds import ThresholdScan, ThresholdSettings
 from processors.candidates import CandidateStore
-from processors.features import FEATURES
 from processors.histogram_inputs import candidate_fileset, search_binning
 from processors.histogram_processor import HistogramProcessor
 from processors.histograms import HistogramManifest, save_histograms
@@ -24,6 +24,7 @@ from processors.sample import SampleMetadata
 from processors.signal_files import save_signal_models
 from processors.signal_samples import SignalModels, build_signal_models
 from processors.threshold_scan import find_threshold
+from processors.training_sample import classifier_inputs
 from scheduler.coffea_run import run_processor
 from scheduler.run_folder import RunFolder
 from scheduler.sample_catalogue import read_catalogue
@@ -41,6 +42,7 @@ class SelectedSamples:
     run: RunFolder
     samples: Mapping[str, SampleMetadata]
     luminosity_fb: float
+    method: ClassifierMethod
 
     def store(self) -> CandidateStore:
         """Return the candidates."""
@@ -48,18 +50,21 @@ class SelectedSamples:
 
     def classifier(self, channel: Channel) -> Classifier:
         """Return a channel's classifier, checked against the features that candidates have."""
-        return load_classifier(self.run.classifier_of(channel), expected_features=FEATURES[channel])
+        return load_classifier(
+            self.run.classifier_of(channel), expected_features=classifier_inputs(channel, self.method)
+        )
 
 
 def execute(context: StepContext) -> None:
     """Find the thresholds, model the signal, fill all histograms and write everything."""
     config = context.config
     catalogue = read_catalogue(context.run.samples)
-    selected = SelectedSamples(context.run, catalogue.samples, catalogue.luminosity_fb(config.inputs.luminosity_fb))
+    luminosity_fb = catalogue.luminosity_fb(config.inputs.luminosity_fb)
+    selected = SelectedSamples(context.run, catalogue.samples, luminosity_fb, config.classifier.method)
     regions = _thresholds(context, selected)
     signal = _signal_models(context, selected, regions)
     classifiers = {channel: selected.classifier(channel) for channel in Channel}
-    unblinding = read_unblinding(context.run)
+    unblinding = read_unblinding(context.run, config)
     processed = run_processor(
         context.client(),
         candidate_fileset(selected.store(), selected.samples),
@@ -86,6 +91,7 @@ def execute(context: StepContext) -> None:
             luminosity_fb=selected.luminosity_fb,
             classifier_fingerprint=classifiers[search.channel].fingerprint,
             sr_above_signal_score=regions.sr_above_signal_score(search.channel),
+            sr_by_mass=regions.sr_by_mass.get(search.channel),
             unblinding=unblinding,
             n_blinded=output["n_blinded"],
             n_candidates=output["n_candidates"],
@@ -115,11 +121,15 @@ def _thresholds(context: StepContext, selected: SelectedSamples) -> RegionSettin
     context.output.histograms.mkdir(exist_ok=True)
     for channel, scan in zip(Channel, scans, strict=True):
         context.output.threshold_scan(channel).write_text(scan.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    if config.regions.threshold_choice is ThresholdChoice.PUBLISHED:
-        return config.regions
-    return config.regions.with_signal_thresholds(
-        {channel: scan.best for channel, scan in zip(Channel, scans, strict=True)}
-    )
+    found = dict(zip(Channel, scans, strict=True))
+    match config.regions.threshold_choice:
+        case ThresholdChoice.PUBLISHED:
+            return config.regions
+        case ThresholdChoice.OPTIMISED:
+            return config.regions.with_signal_thresholds({channel: scan.best for channel, scan in found.items()})
+        case ThresholdChoice.MASS_DEPENDENT:
+            by_mass = {channel: scan.by_mass for channel, scan in found.items()}
+            return config.regions.model_copy(update={"sr_by_mass": by_mass})
 
 
 def _signal_models(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from models.normalisation import fit_scale_factors
 from processors.control_counts import NORMALISED_SEARCHES, control_inputs
 from processors.histograms import load_histograms
+from scheduler.unblinding import read_unblinding
 
 if TYPE_CHECKING:
     from scheduler.steps.step import StepContext
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 def execute(context: StepContext) -> None:
     """Fit the scale factors and write them."""
-    histograms = {search: load_histograms(context.run.histogram(search))[0] for search in NORMALISED_SEARCHES}
+    unblinding = read_unblinding(context.run, context.config)
+    histograms = {s: load_histograms(context.run.histogram(s), unblinding)[0] for s in NORMALISED_SEARCHES}
     general, special = control_inputs(histograms)
     factors = fit_scale_factors(general, special, context.config.normalisation)
     context.output.normalisation.write_text(factors.model_dump_json(indent=1) + "\n", encoding="utf-8")

@@ -13,6 +13,7 @@ from processors.belle_schema import BelleSchema
 from processors.candidate_processor import CandidateProcessor
 from processors.candidates import CandidatePath
 from processors.checked_file import CheckedFile
+from processors.correction_sets import CorrectionSets, load_corrections
 from processors.cutflow import SampleSummary
 from processors.fileset import (
     FilesetScan,
@@ -38,8 +39,9 @@ if TYPE_CHECKING:
 
 
 def execute(context: StepContext) -> None:
-    """Check all ntuples, process them, and write candidates, catalogue and cutflow."""
+    """Check all ntuples, process them, and write candidates, catalogue, cutflow and corrections."""
     config = context.config
+    corrections = load_corrections(config.candidates.corrections)
     map_files = partial(_map_files, context.client())
     known = known_files(context.run.datasets, context.output.datasets)
     options = _ScanOptions(skip_bad_files=config.inputs.skip_bad_files, map_files=map_files, known=known)
@@ -48,7 +50,7 @@ def execute(context: StepContext) -> None:
     else:
         scan = scan_datasets(resolve_datasets(config.inputs.catalogue), **options)
     write_preprocessed(context.output.datasets, preprocess(scan.files, config.chunks.entries))
-    scan, summaries = _process(context, scan)
+    scan, summaries = _process(context, scan, corrections)
     write_preprocessed(context.output.datasets, preprocess(scan.files, config.chunks.entries))
     check_unchanged(scan.files, map_files)
     for file in scan.skipped:
@@ -63,6 +65,7 @@ def execute(context: StepContext) -> None:
                 f"{accounting.removed_by_run_range:,} outside the ranges, {accounting.removed_by_good_runs:,} not good"
             )
     write_catalogue(context.output.samples, catalogue)
+    context.output.corrections.write_text(corrections.text + "\n", encoding="utf-8")
     context.output.cutflow.write_text(json.dumps(summaries, indent=1) + "\n", encoding="utf-8")
     luminosity_fb = config.inputs.luminosity_fb or config.report.projection_luminosity_fb
     context.terminal.say(f"Effective luminosity of the simulation, and events expected at {luminosity_fb:g} fb⁻¹:")
@@ -70,7 +73,9 @@ def execute(context: StepContext) -> None:
         context.terminal.say(f"  {line}")
 
 
-def _process(context: StepContext, scan: FilesetScan) -> tuple[FilesetScan, dict[str, SampleSummary]]:
+def _process(
+    context: StepContext, scan: FilesetScan, corrections: CorrectionSets
+) -> tuple[FilesetScan, dict[str, SampleSummary]]:
     """Process all files, or, if that is asked for, all that turn out to be good when they are read.
 
     A file with a bad chunk is left out as a whole. The others are then added up again from their stored results.
@@ -81,7 +86,7 @@ def _process(context: StepContext, scan: FilesetScan) -> tuple[FilesetScan, dict
         processed = run_processor(
             context.client(),
             scan.fileset,
-            CandidateProcessor(config.candidates, context.output.candidates, runs),
+            CandidateProcessor(config.candidates, context.output.candidates, runs, corrections),
             schema=BelleSchema,
             label="process",
             unit="events",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from models.published_limits import belle_2022, load_published_limits
+from processors.blinding import UnblindingStage
 from scheduler.provenance import code_revision, now
 from scheduler.report.contents import ReportContents, read_contents
 from scheduler.report.hepdata import write_submission
@@ -65,10 +66,14 @@ def _write_section(task: tuple[SectionName, ReportWriter]) -> Section:
 
 def _facts(contents: ReportContents, run: RunFolder) -> PageFacts:
     record = next((m.unblinding for m in contents.manifests.values() if m.unblinding is not None), None)
-    if contents.blinded or record is None:
+    if record is None:
         blinding = "Blinded: no data of the signal region were read."
+    elif record.blinding.stage is UnblindingStage.SIDE_BANDS:
+        blinding = f"Unblinded in the side bands only, by {record.who} on {record.when:%Y-%m-%d}: {record.reason}."
     else:
-        blinding = f"Unblinded by {record.who} on {record.when:%Y-%m-%d %H:%M} UTC: {record.reason}."
+        part = f" ({contents.opened_fraction:.0%} of the data)" if contents.opened_fraction < 1 else ""
+        when = f"{record.when:%Y-%m-%d %H:%M} UTC"
+        blinding = f"Unblinded{part} by {record.who} on {when}: {record.reason}."
     return PageFacts(
         run_name=run.path.resolve().name,
         luminosity_fb=contents.luminosity_fb,

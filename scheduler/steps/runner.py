@@ -6,8 +6,9 @@ import fcntl
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue
 
@@ -17,13 +18,16 @@ from scheduler.configuration import AnalysisConfig, dump_configuration
 from scheduler.provenance import environment, now, user, write_json
 from scheduler.result_store import store_of
 from scheduler.run_folder import RunFolder
-from scheduler.steps.chain import steps_of
+from scheduler.steps.chain import HISTOGRAM, PROCESS, SCAN, steps_of
 from scheduler.steps.step import Step, StepContext, StepRecord, execute, fingerprint, is_done, read_record
 
 if TYPE_CHECKING:
     from distributed import Client
 
     from scheduler.progress import Terminal
+
+_REPORTED: Final = frozenset({PROCESS.name, HISTOGRAM.name, SCAN.name})
+_GRACE: Final = timedelta(days=1)
 
 
 def bring_up_to_date(
@@ -64,6 +68,7 @@ def bring_up_to_date(
     """
     check_site(site)
     executed: dict[str, StepRecord] = {}
+    started = datetime.now(UTC)
     with _locked(run), ExitStack() as stack:
         run.configuration.write_text(dump_configuration(config), encoding="utf-8")
 
@@ -82,9 +87,12 @@ def bring_up_to_date(
                 terminal.say(f"{step.name}: up to date")
                 continue
             terminal.say(f"{step.name}: {step.summary}")
-            executed[step.name] = execute(step, context, fingerprints[step.name])
+            with _performance_report(step, context):
+                executed[step.name] = execute(step, context, fingerprints[step.name])
             terminal.say(f"{step.name}: done in {executed[step.name].wall_s:.1f} s")
             _write_provenance(config, run, command)
+        if executed:
+            _prune(context, started)
     return executed
 
 
@@ -116,6 +124,32 @@ def _check_needs(step: Step, config: AnalysisConfig, run: RunFolder, fingerprint
                 f"'{step.name}' needs the step '{needed.name}', which is missing or out of date in {run.path}: "
                 f"run `leptophile {needed.name} --out {run.path}`, or `leptophile run` for the whole chain."
             )
+
+
+@contextmanager
+def _performance_report(step: Step, context: StepContext) -> Iterator[None]:
+    """Keep Dask's performance report of a step that succeeds, if it is one that is mapped over many tasks."""
+    if step.name not in _REPORTED or not context.config.tasks.performance_report:
+        yield
+        return
+    from distributed import performance_report
+
+    path = context.run.performance(step.name)
+    path.parent.mkdir(exist_ok=True)
+    # Dask's report is about the client that was opened last
+    context.client()
+    report = performance_report(filename=str(path))
+    report.__enter__()
+    yield
+    # not after a failure: a scheduler that is gone cannot report
+    report.__exit__(None, None, None)
+
+
+def _prune(context: StepContext, started: datetime) -> None:
+    """Remove results that nobody has used for long; a day's grace for other runs that share the store."""
+    pruned = context.results.prune(context.config.results, keep_since=started - _GRACE)
+    if pruned.n_results:
+        context.terminal.say(f"{pruned.n_results} old results ({pruned.n_bytes / 1e6:.0f} MB) were removed")
 
 
 def _write_provenance(config: AnalysisConfig, run: RunFolder, command: Sequence[str]) -> None:

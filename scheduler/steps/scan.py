@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from models.errors import ConfigurationError
 from models.inference.look_elsewhere import global_significance
+from models.inference.toy_significances import GlobalPValue
 from models.normalisation import ScaleFactors
-from models.scan_grid import MassPoint, ScanSettings, mass_points
+from models.scan_grid import MassPoint, mass_points
 from models.search import Channel, Search
+from processors.blinding import Unblinding
+from processors.correction_sets import CorrectionName, read_corrections
 from processors.histograms import load_histograms
 from processors.signal_files import load_signal_models
 from processors.template_builder import SearchTemplates, unpack_search
 from scheduler.failures import TaskFailure, raise_failures
+from scheduler.global_toys import global_p_value_from_toys
 from scheduler.limits_table import (
     LargestExcess,
     LimitRow,
@@ -28,6 +34,7 @@ from scheduler.run_folder import RunFolder
 from scheduler.scan import PointOutcome, ScanInputs, scan_mass_point
 from scheduler.steps.step import PartialResultError
 from scheduler.tasks import run_tasks
+from scheduler.unblinding import read_unblinding
 
 if TYPE_CHECKING:
     from scheduler.steps.step import StepContext
@@ -39,9 +46,13 @@ _GAP: Final = 1.5
 def execute(context: StepContext) -> None:
     """Fit all mass points and write workspaces and limits, also when some points failed."""
     config = context.config
+    check_luminosity(config.systematics.luminosity_relative, context.run)
+    unblinding = read_unblinding(context.run, config)
     points = mass_points(config.scan)
     inputs = ScanInputs(
-        searches={search: _load(search, context.run) for search in sorted({point.search for point in points})},
+        searches={
+            search: _load(search, context.run, unblinding) for search in sorted({point.search for point in points})
+        },
         scale_factors=ScaleFactors.model_validate_json(context.run.normalisation.read_bytes()),
         scan=config.scan,
         templates=config.templates,
@@ -62,7 +73,7 @@ def execute(context: StepContext) -> None:
     write_limited_templates(
         [limited for outcome in outcomes for limited in outcome.limited], context.output.limited_templates
     )
-    _write_global_significance(rows, config.scan, context.output)
+    failures += _write_global_significance(context, rows, points, inputs)
     failures += [
         TaskFailure(task=_label(outcome.row), reason=outcome.row.status)
         for outcome in outcomes
@@ -71,8 +82,25 @@ def execute(context: StepContext) -> None:
     raise_failures(failures, f"of {len(points)} mass points", config.tasks, PartialResultError, asked=len(points))
 
 
-def _load(search: Search, run: RunFolder) -> SearchTemplates:
-    histograms, manifest = load_histograms(run.histogram(search))
+def check_luminosity(relative: float, run: RunFolder) -> None:
+    """Refuse an uncertainty of the luminosity that is not that of the corrections which the run applied.
+
+    Raises
+    ------
+    ConfigurationError
+        If the two differ.
+    """
+    nominal, up, down = read_corrections(run.corrections).factor(CorrectionName.LUMINOSITY)
+    of_corrections = max(abs(up - nominal), abs(down - nominal)) / nominal
+    if not math.isclose(relative, of_corrections, rel_tol=1e-6):
+        raise ConfigurationError(
+            f"'systematics.luminosity_relative' is {relative:g}, but the correction '{CorrectionName.LUMINOSITY}' of "
+            f"'candidates.corrections' has an uncertainty of {of_corrections:g}: make them agree."
+        )
+
+
+def _load(search: Search, run: RunFolder, unblinding: Unblinding | None) -> SearchTemplates:
+    histograms, manifest = load_histograms(run.histogram(search), unblinding)
     return unpack_search(histograms, manifest, load_signal_models(run.signal_models(search)))
 
 
@@ -101,11 +129,17 @@ def _label(row: LimitRow) -> str:
     return f"{row.channel} m{row.m_phi_gev:.3f}"
 
 
-def _write_global_significance(rows: Sequence[LimitRow], scan: ScanSettings, output: RunFolder) -> None:
-    """Write the look-elsewhere result over all mass points that have a significance; nothing while blinded."""
+def _write_global_significance(
+    context: StepContext, rows: Sequence[LimitRow], points: Sequence[MassPoint], inputs: ScanInputs
+) -> list[TaskFailure]:
+    """Write the look-elsewhere result over all mass points that have a significance; nothing while blinded.
+
+    Toys are fitted at the same mass points. Returns what went wrong with them.
+    """
+    scan = context.config.scan
     ordered = sorted((row for row in rows if row.significance is not None), key=lambda r: (r.channel, r.m_phi_gev))
     if not ordered:
-        return
+        return []
     significance, mass = column(ordered, "significance"), column(ordered, "m_phi_gev")
     steps = {Channel.EE: scan.ee.step_gev, Channel.MUMU: scan.mumu.step_gev}
     # A curve ends where the next point is of another channel or more than one step away: a veto, or a failed point.
@@ -116,7 +150,17 @@ def _write_global_significance(rows: Sequence[LimitRow], scan: ScanSettings, out
         or mass[i + 1] - mass[i] > _GAP * steps[Channel(ordered[i].channel)]
     ]
     result = global_significance(np.split(significance, ends))
+    toys: GlobalPValue | None = None
+    failures: list[TaskFailure] = []
+    n_toys = context.config.look_elsewhere.n_toys
+    if n_toys > 0:
+        fitted = {(row.channel, row.m_phi_gev) for row in ordered}
+        scanned = [point for point in points if (str(point.search.channel), point.m_phi_gev) in fitted]
+        toys, failures = global_p_value_from_toys(
+            context.client(), context.terminal, scanned, inputs, n_toys, result.z_local, context.config.tasks
+        )
     numbers = result._asdict()
     strongest = ordered[numbers.pop("strongest")]
-    excess = LargestExcess(channel=strongest.channel, m_phi_gev=strongest.m_phi_gev, **numbers)
-    output.global_significance.write_text(excess.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    excess = LargestExcess(channel=strongest.channel, m_phi_gev=strongest.m_phi_gev, **numbers, toys=toys)
+    context.output.global_significance.write_text(excess.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return failures

@@ -13,9 +13,8 @@ from models.classifier.persistence import save_classifier
 from models.classifier.training import train_classifier
 from models.search import Channel
 from processors.candidates import CandidateStore
-from processors.features import FEATURES
 from processors.sample import SampleMetadata
-from processors.training_sample import read_training_data
+from processors.training_sample import classifier_inputs, read_training_data
 from scheduler.run_folder import RunFolder
 from scheduler.sample_catalogue import read_catalogue
 from scheduler.tasks import map_tasks
@@ -54,7 +53,7 @@ def train_channel(
     """Train and evaluate one channel's classifier and write both."""
     store = CandidateStore(candidates)
     data = read_training_data(store, samples, channel, settings)
-    trained = train_classifier(data, FEATURES[channel], channel, settings)
+    trained = train_classifier(data, classifier_inputs(channel, settings.method), channel, settings)
     fitted_masses = read_training_data(store, samples, channel, settings, in_window=True)
     evaluation = evaluate(trained.classifier, fitted_masses, half_share_events=settings.half_share_events)
     save_classifier(

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +11,21 @@ import pyhf
 import pytest
 import yaml
 
+from models.errors import BlindedError
 from models.scan_grid import mass_points
 from models.search import Channel, Search
+from processors.blinding import Unblinding
+from processors.candidates import CandidateStore
 from processors.histograms import load_histograms
-from processors.regions import Unblinding
 from scheduler.configuration import load_configuration
 from scheduler.limits_table import COLUMNS, column, read_limits
 from scheduler.progress import Terminal
 from scheduler.run_folder import RunFolder
 from scheduler.sample_catalogue import read_catalogue
 from scheduler.steps.runner import bring_up_to_date
+from scheduler.steps.step import StepContext
+from scheduler.unblinding import read_unblinding, record_unblinding
+from scheduler.validation.__main__ import main as validate
 from tests.end_to_end.conftest import Chain
 from tests.end_to_end.tiny_chain import TINY, CommandLine, steps_run
 
@@ -95,12 +101,12 @@ def rerun(chain: Chain, folder: Path, unblinded: bool = True, **changes: object)
     """Process and histogram the ntuples and classifiers of the chain again, under a changed configuration."""
     run = RunFolder(folder)
     folder.mkdir()
-    if unblinded:
-        shutil.copy(chain.run.unblinding, run.unblinding)
     config = load_configuration(str(TINY))
     config = config.model_copy(
         update={"inputs": config.inputs.model_copy(update={"ntuples": chain.run.ntuples}), **changes}
     )
+    if unblinded:
+        record_unblinding(run, "the data are simulated", config, Terminal())
     bring_up_to_date(["process", "train", "histogram"], config, run, site="local", terminal=Terminal())
     return run
 
@@ -118,7 +124,7 @@ def test_chunk_size_and_number_of_workers_change_no_histogram(chain: Chain, tmp_
             assert model.read_bytes() == (other.classifier_of(channel) / model.name).read_bytes()
     for search in Search:
         (first, manifest), (second, other_manifest) = (
-            load_histograms(run.histogram(search)) for run in (chain.run, other)
+            load_histograms(run.histogram(search), read_unblinding(run)) for run in (chain.run, other)
         )
         assert manifest.n_candidates == other_manifest.n_candidates
         for name in ("control", "signal_region", "signal"):
@@ -135,11 +141,37 @@ def test_without_an_unblinding_no_signal_region_data_are_read(chain: Chain, tmp_
         assert manifest.unblinding is None
         data = histograms.signal_region[{"process": "data"}] if "data" in histograms.signal_region.axes[0] else None
         assert data is None or data.sum(flow=True).value == 0
-        unblinded, record = load_histograms(chain.run.histogram(search))
+        with pytest.raises(BlindedError, match=r"no such record now"):
+            load_histograms(chain.run.histogram(search))
+        unblinded, record = load_histograms(chain.run.histogram(search), read_unblinding(chain.run))
         assert isinstance(record.unblinding, Unblinding)
         assert record.n_blinded == 0
         n_data = unblinded.signal_region[{"process": "data"}].sum(flow=True).value
         assert manifest.n_blinded == n_data
+
+
+def test_when_the_record_is_gone_no_step_reads_what_it_opened(chain: Chain, tmp_path: Path) -> None:
+    for entry in chain.run.path.iterdir():
+        if entry != chain.run.unblinding:
+            (tmp_path / entry.name).symlink_to(entry)
+    run, config = RunFolder(tmp_path), load_configuration(str(TINY))
+    output = RunFolder(tmp_path / "output")
+    context = StepContext(config, run, output, client=lambda: pytest.fail("no work is to be done"), terminal=Terminal())
+    for step in ("normalise", "scan", "report"):
+        with pytest.raises(BlindedError, match="no such record now"):
+            import_module(f"scheduler.steps.{step}").execute(context)
+    with pytest.raises(BlindedError, match="candidates of 'data'"):
+        CandidateStore(run.candidates, read_unblinding(run, config)).dataframe(Search.EE, "data")
+
+
+def test_one_command_validates_the_background(chain: Chain, tmp_path: Path) -> None:
+    assert validate([str(chain.run.path), "--out", str(tmp_path), "--toys", "5"]) in (0, 1)
+    checks = {check["name"]: check for check in json.loads((tmp_path / "checks.json").read_text())}
+    expected = {"Scale factors", "Pulls of scale factors", "Inputs ee", "Inputs mumu", "Alternative fit gaussian"}
+    assert expected | {"Injection and linearity", "Threshold ee", "Overtraining mumu"} <= set(checks)
+    for check in checks.values():
+        assert check["figure"] is None or (tmp_path / check["figure"]).stat().st_size > 0
+    assert checks["Injection and linearity"]["numbers"]["mean_slope"] == pytest.approx(1.0, abs=0.05)
 
 
 @pytest.mark.parametrize(

@@ -104,11 +104,11 @@ class Saboteur(threading.Thread):
 
     def __init__(self, condition: Callable[[], bool], deed: Callable[[], None]) -> None:
         super().__init__(daemon=True)
-        self.condition, self.deed, self.done = condition, deed, False
+        self.condition, self.deed, self.done, self.given_up = condition, deed, False, False
 
     def run(self) -> None:
         deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not self.given_up:
             if self.condition():
                 self.deed()
                 self.done = True
@@ -119,9 +119,11 @@ class Saboteur(threading.Thread):
         self.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.join(timeout=130)
-        assert self.done
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        # a run that failed before anything could be done to it shows why
+        self.given_up = True
+        self.join()
+        assert self.done or error is not None
 
 
 def kill_a_worker(cluster: LocalCluster) -> None:

@@ -27,7 +27,8 @@ def test_notebook_runs_and_draws(chain: Chain, tmp_path: Path) -> None:
     )
     assert ended.returncode == 0, ended.stderr
     outputs = [out for cell in nbformat.read(executed, as_version=4).cells for out in cell.get("outputs", [])]
-    assert sum("image/png" in out.get("data", {}) for out in outputs) == 4
+    # Four of the run, six of one mass point's inference.
+    assert sum("image/png" in out.get("data", {}) for out in outputs) == 10
     assert not [out for out in outputs if out.get("name") == "stderr"]
 
 

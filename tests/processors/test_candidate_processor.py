@@ -176,7 +176,7 @@ def test_every_file_written_is_listed_with_its_rows(reference):
         for path, rows in reference.store.files(search, sample, kinematics).items()
     }
     assert found == listed
-    assert len(found) == 3 * (3 * 3 + 1)
+    assert len(found) == 3 * (3 * len(Kinematics) + 1)
 
 
 def assert_same(outcome, reference):

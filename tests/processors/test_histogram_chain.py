@@ -8,8 +8,9 @@ import pytest
 from coffea.nanoevents import BaseSchema
 from coffea.processor import IterativeExecutor, Runner
 
-from models.classifier.configuration import ClassifierSettings
+from models.classifier.configuration import ClassifierMethod, ClassifierSettings
 from models.classifier.training import train_classifier
+from models.classifier.weights import training_weights
 from models.errors import BadInputError, IncompleteRunError
 from models.lifetime import LifetimeComponent, LifetimeError, LifetimeMixture
 from models.normalisation import fit_scale_factors
@@ -17,6 +18,7 @@ from models.scan_grid import ScanSettings, mass_points
 from models.search import BACKGROUNDS, Channel, Process, Search, classifier_classes
 from models.signal_shape import SignalShapeSettings
 from models.thresholds import ThresholdSettings
+from processors.blinding import Unblinding
 from processors.candidates import CandidatePath, CandidateStore, write_candidates
 from processors.control_counts import control_inputs
 from processors.features import FEATURES
@@ -24,15 +26,15 @@ from processors.histogram_inputs import candidate_fileset, search_binning
 from processors.histogram_processor import HistogramProcessor
 from processors.histograms import HistogramManifest, SearchHistograms, component, load_histograms, save_histograms
 from processors.luminosity import luminosity_weight
-from processors.regions import RegionSettings, Unblinding
+from processors.regions import RegionSettings
 from processors.sample import SampleMetadata
-from processors.scoring import score_candidates
+from processors.scoring import candidate_folds, score_candidates
 from processors.signal_files import load_signal_models, save_signal_models
 from processors.signal_samples import build_signal_models
 from processors.template_builder import build_templates, unpack_search
 from processors.template_settings import TemplateSettings
 from processors.threshold_scan import find_threshold
-from processors.training_sample import read_training_data
+from processors.training_sample import classifier_inputs, read_training_data
 from processors.variations import Kinematics
 
 LUMINOSITY_FB = 2.0
@@ -40,7 +42,9 @@ SETTINGS = ClassifierSettings(n_rounds=25)
 REGIONS = RegionSettings(sr_above_signal_score_ee=0.7, sr_above_signal_score_mumu=0.6)
 SCAN = ScanSettings()
 TEMPLATES = TemplateSettings()
-UNBLINDING = Unblinding(who="A. Physicist", reason="review passed", when=datetime(2022, 7, 15, tzinfo=UTC))
+UNBLINDING = Unblinding(
+    who="A. Physicist", reason="review passed", when=datetime(2022, 7, 15, tzinfo=UTC), configuration_hash="0" * 64
+)
 TRUE_FACTORS = {Process.TAUTAU: 1.2, Process.QQBAR: 0.8}
 """Data are drawn with these factors on the simulation's expectation, one elsewhere."""
 SIZES = {
@@ -113,6 +117,10 @@ def metadata(name, process, n, **more):
     )  # fmt: skip
 
 
+SHIFTS = (0, 5e-4, -5e-4, 0, 0, 2e-4, -2e-4)
+"""Of m(ℓℓ) in GeV under each of the kinematics."""
+
+
 @pytest.fixture(scope="module")
 def samples():
     """Each background candidate stands for about 0.5 events in the data."""
@@ -127,8 +135,13 @@ def samples():
 
 
 @pytest.fixture(scope="module")
-def store(samples, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("candidates")
+def candidate_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("candidates")
+
+
+@pytest.fixture(scope="module")
+def store(samples, candidate_folder):
+    folder = candidate_folder
     for i, search in enumerate(Search):
         data = []
         for j, (name, sample) in enumerate(samples.items()):
@@ -137,7 +150,9 @@ def store(samples, tmp_path_factory):
             for k, kinematics in enumerate(Kinematics):
                 rng = np.random.default_rng([i, j, 5])
                 n = 300 if sample.process is Process.SIGNAL else SIZES[sample.process]
-                columns = make_columns(rng, sample.process, search, n, sample.m_phi_gev, shift=(0, 5e-4, -5e-4)[k])
+                columns = make_columns(
+                    rng, sample.process, search, n, sample.m_phi_gev, shift=(0, 5e-4, -5e-4, 0, 0, 2e-4, -2e-4)[k]
+                )
                 # one file of no candidates among the rest, as short ntuples leave them
                 for first, stop in ((0, n), (n, n + 10))[: 2 if name == "tautau" else 1]:
                     rows = {column: values[first:stop] for column, values in columns.items()}
@@ -148,6 +163,12 @@ def store(samples, tmp_path_factory):
         path = CandidatePath(search, Kinematics.NOMINAL, "data", "data_000", 0, 10_000).relative
         write_candidates(folder / path, as_data(data))
     return CandidateStore(folder)
+
+
+@pytest.fixture(scope="module")
+def open_store(store, candidate_folder):
+    """The same candidates as somebody sees them who has unblinded."""
+    return CandidateStore(candidate_folder, UNBLINDING)
 
 
 @pytest.fixture(scope="module")
@@ -254,10 +275,10 @@ def test_control_counts_agree_with_counting_by_hand(store, samples, classifiers,
     assert shifted.value.sum() > 0
 
 
-def test_blinded_data_reach_no_output(store, samples, classifiers, blinded):
+def test_blinded_data_reach_no_output(open_store, samples, classifiers, blinded):
     """Every data count must be explained by candidates outside the signal region, and one hidden mass stays hidden."""
     for search in Search:
-        columns = store.read(search, "data")
+        columns = open_store.read(search, "data")
         scores = score_candidates(columns, classifiers[search.channel], "data")
         hidden = scores[:, 0] > REGIONS.sr_above_signal_score(search.channel)
         assert hidden.sum() > 5
@@ -271,10 +292,10 @@ def test_blinded_data_reach_no_output(store, samples, classifiers, blinded):
         np.testing.assert_array_equal(control[{"region": "gcr"}].view().value, expected)
 
 
-def test_moving_hidden_data_changes_nothing(store, samples, classifiers, signal, tmp_path):
+def test_moving_hidden_data_changes_nothing(open_store, samples, classifiers, signal, tmp_path):
     """Replace the masses of all blinded candidates: the output must be identical bit by bit."""
     search = Search.MUMU
-    columns = store.read(search, "data")
+    columns = open_store.read(search, "data")
     scores = score_candidates(columns, classifiers[search.channel], "data")
     hidden = scores[:, 0] > REGIONS.sr_above_signal_score(search.channel)
     processor = HistogramProcessor(
@@ -288,10 +309,10 @@ def test_moving_hidden_data_changes_nothing(store, samples, classifiers, signal,
         assert getattr(outputs[0], name) == getattr(outputs[1], name)
 
 
-def test_unblinding_shows_the_data_and_is_recorded(store, samples, classifiers, signal):
+def test_unblinding_shows_the_data_and_is_recorded(store, open_store, samples, classifiers, signal):
     output = run(store, samples, classifiers, signal, unblinding=UNBLINDING)[Search.EE]
     assert output["n_blinded"] == 0
-    columns = store.read(Search.EE, "data")
+    columns = open_store.read(Search.EE, "data")
     scores = score_candidates(columns, classifiers[Channel.EE], "data")
     n = np.count_nonzero(scores[:, 0] > REGIONS.sr_above_signal_score_ee)
     assert component(output["histograms"].signal_region, Process.DATA).value.sum() == n
@@ -376,7 +397,7 @@ def test_scale_factors_and_templates_of_all_mass_points(blinded, signal):
         assert templates.data is None
         assert set(templates.scale_factors) == set(templates.backgrounds) == set(BACKGROUNDS)
         for template in (templates.signal, *templates.backgrounds.values()):
-            assert set(template.variations) == {"tracking", "momentum_scale"}
+            assert set(template.variations) == {"tracking", "momentum_scale", "momentum_resolution", "photon_energy"}
             for yields in (template.nominal, template.stat_error, *sum(template.variations.values(), ())):
                 assert yields.shape == (n_bins,)
                 assert np.all(np.isfinite(yields))
@@ -442,3 +463,36 @@ def test_histograms_add(blinded):
     doubled = histograms + histograms
     assert isinstance(doubled, SearchHistograms)
     np.testing.assert_array_equal(doubled.control.values(), 2 * histograms.control.values())
+
+
+def test_a_mass_parametrised_classifier_cannot_tell_signal_by_its_mass(store, samples):
+    settings = SETTINGS.model_copy(update={"method": ClassifierMethod.MASS_PARAMETRISED, "mass_bins": 10})
+    data = read_training_data(store, samples, Channel.MUMU, settings)
+    names = classifier_inputs(Channel.MUMU, settings.method)
+    assert names == (*FEATURES[Channel.MUMU], "m_ll_gev")
+    hypothesis = data.features[:, -1]
+    is_signal = data.label == 0
+    # the hypothesis of signal is not the generated mass but anything up to half way to the next ones
+    assert len(np.unique(hypothesis[is_signal])) == is_signal.sum()
+    # a background candidate is taken at its own mass
+    np.testing.assert_allclose(hypothesis[~is_signal], data.mass_gev[~is_signal], rtol=1e-6)
+    weight = training_weights(data.label, data.group, data.weight, half_share_events=0.0)
+    shares = [
+        np.bincount(data.group[data.label == number], weight[data.label == number], 10)
+        for number in np.unique(data.label)
+    ]
+    for share in shares:
+        filled = share[share > 0]
+        np.testing.assert_allclose(filled, filled[0])
+    assert shares[0].sum() == pytest.approx(np.mean([share.sum() for share in shares[1:]]))
+    trained = train_classifier(data, names, Channel.MUMU, settings).classifier
+    columns = store.read(Search.MUMU, "tautau")
+    assert score_candidates(columns, trained, "tautau").shape == (len(columns["event"]), 5)
+
+
+def test_repeats_of_one_generated_event_meet_one_model():
+    event = np.arange(1000)
+    columns = {"experiment": np.zeros(1000, int), "run": np.ones(1000, int), "event": event}
+    folds = candidate_folds(columns, "qqbar", n_folds=4, seed=1, repeats=5)
+    assert np.all(folds.reshape(-1, 5) == folds[::5, np.newaxis])
+    assert set(folds) == {0, 1, 2, 3}

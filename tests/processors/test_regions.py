@@ -8,10 +8,14 @@ from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 
 from models.search import Channel
-from processors.regions import RegionSettings, Unblinding, assign_regions, control_regions
+from models.thresholds import MassThresholds
+from processors.blinding import Unblinding
+from processors.regions import RegionError, RegionSettings, assign_regions, control_regions
 
 SETTINGS = RegionSettings()
-UNBLINDING = Unblinding(who="A. Physicist", reason="review passed", when=datetime(2022, 7, 15, tzinfo=UTC))
+UNBLINDING = Unblinding(
+    who="A. Physicist", reason="review passed", when=datetime(2022, 7, 15, tzinfo=UTC), configuration_hash="0" * 64
+)
 
 
 def softmax(raw):
@@ -57,6 +61,33 @@ def test_thresholds_that_would_let_regions_overlap_are_refused():
         SETTINGS.with_signal_thresholds({Channel.MUMU: 0.3})
 
 
-def test_an_unblinding_needs_a_name_and_a_reason():
-    with pytest.raises(ValidationError, match="reason"):
-        Unblinding(who="A. Physicist", reason="", when=datetime(2022, 7, 15, tzinfo=UTC))
+@pytest.mark.parametrize("missing", ["who", "reason", "when", "configuration_hash"])
+def test_an_unblinding_needs_a_name_a_reason_a_time_and_a_configuration(missing):
+    with pytest.raises(ValidationError, match=missing):
+        Unblinding.model_validate(UNBLINDING.model_dump() | {missing: ""})
+
+
+def test_only_what_an_unblinding_opens_is_in_the_signal_region():
+    scores = np.tile(np.array([0.99, 0.01, 0.0, 0.0, 0.0], dtype=np.float32), (4, 1))
+    opened = np.array([True, False, False, True])
+    regions = assign_regions(scores, Channel.EE, SETTINGS, is_data=True, unblinding=UNBLINDING, opened=opened)
+    np.testing.assert_array_equal(regions.masks["sr"], opened)
+    assert regions.n_blinded == 2
+    # What is said to be open is not, without a record.
+    blinded = assign_regions(scores, Channel.EE, SETTINGS, is_data=True, opened=opened)
+    assert not blinded.masks["sr"].any()
+
+
+def test_thresholds_that_vary_with_mass_need_the_masses():
+    by_mass = MassThresholds(mass_gev=(1.0, 4.0), threshold=(0.6, 0.9))
+    settings = SETTINGS.model_copy(update={"sr_by_mass": {Channel.MUMU: by_mass}})
+    scores = np.tile(np.array([0.7, 0.3, 0.0, 0.0, 0.0], dtype=np.float32), (3, 1))
+    masses = np.array([1.0, 2.0, 4.0])
+    regions = assign_regions(scores, Channel.MUMU, settings, is_data=False, mass_gev=masses)
+    assert regions.masks["sr"].tolist() == [True, False, False]
+    blinded = assign_regions(scores, Channel.MUMU, settings, is_data=True, mass_gev=masses)
+    assert blinded.n_blinded == 1
+    with pytest.raises(RegionError, match="mumu signal threshold varies with mass"):
+        assign_regions(scores, Channel.MUMU, settings, is_data=False)
+    # the other channel keeps its constant
+    assert assign_regions(scores, Channel.EE, settings, is_data=False).masks["sr"].sum() == 0

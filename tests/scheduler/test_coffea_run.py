@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import awkward as ak
@@ -14,11 +14,14 @@ import uproot
 from coffea.nanoevents import BaseSchema
 from coffea.processor import ProcessorABC
 from distributed import Client
+from pydantic import JsonValue
 
 from models.errors import IncompleteRunError
+from processors.chunk_processor import ChunkProcessor
 from scheduler.chunks import ChunkSettings
 from scheduler.clusters import ClusterSettings, connect
 from scheduler.coffea_run import ProcessedFileset, run_processor
+from scheduler.failures import FailureKind, IncompleteTasksError
 from scheduler.progress import Terminal
 from scheduler.result_store import ResultStore
 from scheduler.tasks import TaskSettings
@@ -141,3 +144,99 @@ def _kill_first(marks: Path) -> None:
 
 def _worker_marks(marks: Path) -> Iterator[Path]:
     yield from marks.glob("worker-*")
+
+
+class Scale(ChunkProcessor):
+    """Add scaled values and write a file for each chunk; leaves a mark wherever it has worked."""
+
+    def __init__(self, marks: Path, output: Path, factor: float = 0.1) -> None:
+        self.marks, self.output, self.factor = marks, output, factor
+
+    def identity(self, dataset: str, metadata: Mapping[str, object]) -> dict[str, JsonValue]:
+        return {"factor": self.factor, "sample": str(metadata["sample"])}
+
+    def written_files(self, output: dict[str, dict[str, object]]) -> dict[str, Path]:
+        return {name: self.output / name for sample in output.values() for name in sample["files"]}
+
+    def process(self, events: ak.Array) -> dict[str, dict[str, object]]:
+        values = ak.to_numpy(events.x) * self.factor
+        name = f"{events.metadata['dataset']}_{Path(events.metadata['filename']).stem}_{events.metadata['entrystart']}"
+        (self.marks / f"{name}-{time.monotonic_ns()}").touch()
+        self.output.mkdir(exist_ok=True)
+        (self.output / name).write_text(str(values.sum()))
+        return {events.metadata["dataset"]: {"sum": float(values.sum()), "files": {name: 1}}}
+
+    def postprocess(self, accumulator: dict[str, object]) -> dict[str, object]:
+        return accumulator
+
+
+def test_only_what_a_change_touches_is_done_again(dask_client: Client, fileset, tmp_path: Path) -> None:
+    store = tmp_path / "shared"
+
+    def again(output: str, factor: float = 0.1, changed: dict[str, dict[str, object]] | None = None):
+        marks = tmp_path / f"marks-{output}"
+        marks.mkdir()
+        processed = run(dask_client, changed or fileset, Scale(marks, tmp_path / output, factor), store)
+        done = {path.name.rpartition("-")[0] for path in marks.iterdir()}
+        assert len(done) + processed.n_restored == processed.n_chunks
+        written = {path.name: path.read_text() for path in (tmp_path / output).iterdir()}
+        assert written.keys() == {name for sample in processed.output.values() for name in sample["files"]}
+        return processed.output, done, written
+
+    first, all_chunks, files = again("first")
+    assert len(all_chunks) == 15
+    # nothing changed: nothing is done, and every bit and every file is there, also in another folder
+    repeated, done, restored = again("second")
+    assert done == set()
+    assert {name: sample["sum"].hex() for name, sample in repeated.items()} == {
+        name: sample["sum"].hex() for name, sample in first.items()
+    }
+    assert restored == files
+    # another parameter: everything
+    assert again("third", factor=0.2)[1] == all_chunks
+    # metadata of one sample: that sample
+    renamed = {**fileset, "b": {**fileset["b"], "metadata": {"sample": "other"}}}
+    assert again("fourth", changed=renamed)[1] == {name for name in all_chunks if name.startswith("b_")}
+    # one file written again: its chunks
+    path = next(iter(fileset["a"]["files"]))
+    with uproot.recreate(path) as file:
+        file.mktree("events", {"x": "int64"}).extend({"x": np.arange(N_EVENTS) + 1})
+    output, done, _ = again("fifth")
+    assert done == {name for name in all_chunks if name.startswith("a_")}
+    assert output["a"]["sum"] == pytest.approx(0.1 * sum(range(1, N_EVENTS + 1)))
+    # a damaged entry: its chunk
+    victim = next(path for path in sorted(store.rglob("*")) if path.is_file() and len(path.name) == 64)
+    victim.write_bytes(victim.read_bytes()[:-1])
+    assert len(again("sixth")[1]) <= 1
+
+
+def test_the_account_of_a_run_with_a_bad_file(dask_client: Client, fileset, tmp_path: Path) -> None:
+    with pytest.raises(IncompleteTasksError) as info:
+        run(dask_client, fileset, Count(tmp_path, fail_at=250))
+    report = info.value.report
+    assert report is not None
+    (failure,) = report.failed
+    assert (report.asked, report.done, report.not_started) == (15, 14, 0)
+    assert (report.events_asked, report.events_done) == (2 * N_EVENTS, 2 * N_EVENTS - 30)
+    assert (Path(failure.file).name, failure.first_entry, failure.stop_entry) == ("b_0.root", 30, 60)
+    assert (failure.exception, failure.kind, failure.attempts) == ("ValueError", FailureKind.ERROR, 1)
+    assert failure.worker.startswith("tcp://")
+    # nothing of a run that failed stays in the way of the next one
+    check(run(dask_client, fileset, Count(tmp_path)))
+
+
+def test_transient_failures_that_stay_are_counted_as_such(dask_client: Client, fileset, tmp_path: Path) -> None:
+    with pytest.raises(IncompleteTasksError) as info:
+        run(dask_client, fileset, AlwaysOffline())
+    assert all(failure.kind is FailureKind.TRANSIENT for failure in info.value.report.failed)
+    assert {failure.attempts for failure in info.value.report.failed} == {1 + TaskSettings().transient_retries}
+
+
+class AlwaysOffline(ProcessorABC):
+    """Storage that never comes back."""
+
+    def process(self, events: ak.Array) -> dict[str, int]:
+        raise ConnectionResetError("storage is offline")
+
+    def postprocess(self, accumulator: dict[str, int]) -> dict[str, int]:
+        return accumulator

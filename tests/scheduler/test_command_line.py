@@ -26,6 +26,11 @@ def test_help_lists_the_commands_that_exist() -> None:
         assert f" {command} " in shown.stdout
 
 
+def test_theory_takes_masses_one_after_another() -> None:
+    shown = leptophile("theory", "--mass", "0.1", "1", "4", "--json")
+    assert [point["m_phi_gev"] for point in json.loads(shown.stdout)] == [0.1, 1.0, 4.0]
+
+
 def test_theory_prints_json_for_scripts() -> None:
     shown = leptophile("theory", "--mass", "0.1", "--mass", "1", "--json")
     assert shown.returncode == 0

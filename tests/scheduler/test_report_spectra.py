@@ -33,7 +33,7 @@ def histograms() -> SearchHistograms:
 
 def test_yields_and_quadrature_of_uncertainties(histograms: SearchHistograms) -> None:
     factors = {Process.TAUTAU: (0.5, 0.2), Process.QQBAR: (2.0, 0.0)}
-    spectrum = region_spectrum(histograms, "sr", EDGES, factors, blinded=False)
+    spectrum = region_spectrum(histograms, "sr", EDGES, factors)
     np.testing.assert_allclose(spectrum.backgrounds[Process.TAUTAU], [4.0, 6.0])
     np.testing.assert_allclose(spectrum.backgrounds[Process.QQBAR], [6.0, 0.0])
     np.testing.assert_allclose(spectrum.total, [10.0, 6.0])
@@ -47,7 +47,14 @@ def test_yields_and_quadrature_of_uncertainties(histograms: SearchHistograms) ->
 
 
 def test_blinded_means_no_data(histograms: SearchHistograms) -> None:
-    assert region_spectrum(histograms, "sr", EDGES, {}, blinded=True).data is None
+    assert region_spectrum(histograms, "sr", EDGES, {}, opened_fraction=0.0).data is None
+
+
+def test_expectations_are_those_of_the_data_that_were_opened(histograms: SearchHistograms) -> None:
+    everything, tenth = (region_spectrum(histograms, "sr", EDGES, {}, opened_fraction=part) for part in (1.0, 0.1))
+    np.testing.assert_allclose(tenth.total, 0.1 * everything.total)
+    np.testing.assert_allclose(tenth.uncertainty, 0.1 * everything.uncertainty)
+    np.testing.assert_array_equal(tenth.data, everything.data)
 
 
 def test_merged_bins_keep_both_ends() -> None:

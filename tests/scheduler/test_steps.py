@@ -12,6 +12,7 @@ import pytest
 
 from models.errors import UsageError
 from scheduler.configuration import AnalysisConfig, dump_configuration
+from scheduler.failures import FailureReport, IncompleteTasksError, TaskFailure
 from scheduler.progress import Terminal
 from scheduler.run_folder import RunFolder
 from scheduler.steps import runner
@@ -166,8 +167,24 @@ def test_a_partial_result_stays_but_is_not_done(chain: Chain) -> None:
     with pytest.raises(PartialResultError):
         chain()
     assert (chain.run.ntuples / "a.root").exists()
+    assert not chain.run.failures("make").exists()
     chain.before_end = lambda context: None
     assert chain() == ["make", "use"]
+
+
+def test_what_failed_is_listed_until_the_step_is_done(chain: Chain) -> None:
+    report = FailureReport(what="files", asked=2, done=1, failed=(TaskFailure(task="b.root", reason="gone"),))
+
+    def fail(context: StepContext) -> None:
+        raise IncompleteTasksError("1 files failed: b.root: gone", report)
+
+    chain.before_end = fail
+    with pytest.raises(IncompleteTasksError):
+        chain()
+    assert FailureReport.model_validate_json(chain.run.failures("make").read_bytes()) == report
+    chain.before_end = lambda context: None
+    chain()
+    assert not chain.run.failures("make").exists()
 
 
 def test_one_step_alone_needs_the_ones_before(chain: Chain) -> None:

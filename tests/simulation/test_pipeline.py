@@ -118,7 +118,7 @@ def selected(libraries, tmp_path_factory: pytest.TempPathFactory):
 
 def test_preselection_drops_nothing_that_the_selection_takes(selected) -> None:
     identified, detected, point, summary, kept = selected
-    config = PreselectionConfig(missing_mass_gev=(2.0, 6.0))
+    config = PreselectionConfig(missing_mass_gev=(1.7, 6.3))
     tracked = identified.tracked
     four = has_four_tracks(tracked.tracks.helix, tracked.track_event, point, config)
     paired = has_lepton_pairs(identified, point, config)
@@ -140,6 +140,8 @@ def test_a_skim_tighter_than_the_selection_is_named() -> None:
     assert loose.contradiction(CandidateSettings()) is None
     tight = loose.model_copy(update={"missing_mass_gev": (2.5, 7.0)})
     assert tight.contradiction(CandidateSettings()) == "missing_mass_gev"
+    without_margin = loose.model_copy(update={"missing_mass_gev": (2.0, 6.0)})
+    assert without_margin.contradiction(CandidateSettings()) == "missing_mass_gev"
     other = loose.model_copy(update={"tracks": TrackSettings(max_dr_mm=5.0)})
     assert other.contradiction(CandidateSettings()) == "tracks"
 

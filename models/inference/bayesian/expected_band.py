@@ -10,12 +10,7 @@ from scipy.stats import binom, norm
 
 from models.inference.bayesian.coordinates import prior_draws
 from models.inference.bayesian.importance import ImportanceControl, importance_limits
-from models.inference.bayesian.settings import (
-    ExpectedBandSettings,
-    MetropolisSettings,
-    PosteriorSettings,
-    ToyNuisances,
-)
+from models.inference.bayesian.settings import BayesianSettings, ToyNuisances
 from models.inference.compiled_model import Floats
 from models.inference.likelihood import Likelihood
 from models.inference.rate_kernels import rates
@@ -40,13 +35,7 @@ class ExpectedBand:
 
 
 def expected_band(
-    likelihood: Likelihood,
-    null_fit: Floats,
-    credibility: float,
-    posterior: PosteriorSettings,
-    metropolis: MetropolisSettings,
-    settings: ExpectedBandSettings,
-    rng: np.random.Generator,
+    likelihood: Likelihood, null_fit: Floats, credibility: float, settings: BayesianSettings, rng: np.random.Generator
 ) -> ExpectedBand:
     """Return the expected limits.
 
@@ -58,34 +47,39 @@ def expected_band(
         Best fit without signal, shape (n_parameters,).
     credibility
         Probability below a limit.
-    posterior, metropolis
-        Prior of the cross-section and its range; the proposals' width.
     settings
-        Number of toys and of draws for each.
+        Prior of the cross-section, number of toys and of draws for each.
     rng
         Source of randomness.
     """
-    counts = background_toys(likelihood, null_fit, settings.nuisances, settings.n_toys, rng)
-    control = ImportanceControl(
-        credibility=credibility,
-        prior_code=posterior.prior.code,
-        n_nodes=settings.n_nodes,
-        range_log_drop=posterior.range_log_drop,
-        tail_below=posterior.tail_below,
-        maximum_extensions=posterior.maximum_extensions,
-        first_draws=settings.first_draws,
-        maximum_draws=settings.maximum_draws,
-        effective_size_above=settings.effective_size_above,
-        tempering=metropolis.tempering,
-    )
+    chosen = settings.expected
+    counts = background_toys(likelihood, null_fit, chosen.nuisances, chosen.n_toys, rng)
+    control = importance_control(credibility, settings)
     limits = toy_limits(likelihood, counts, null_fit, control, rng)
     found = np.sort(limits[np.isfinite(limits)])
     n_failed = limits.size - found.size
-    if n_failed > settings.largest_failed_fraction * limits.size:
+    if n_failed > chosen.largest_failed_fraction * limits.size:
         return ExpectedBand(Status.NOT_CONVERGED, n_toys=limits.size, n_failed=n_failed)
     m2, m1, median, p1, p2 = (float(value) for value in np.quantile(found, norm.cdf(BAND_SIGMAS)))
     return ExpectedBand(
         Status.OK, (m2, m1, median, p1, p2), _median_error(found), n_toys=limits.size, n_failed=n_failed
+    )
+
+
+def importance_control(credibility: float, settings: BayesianSettings) -> ImportanceControl:
+    """Return how limits of toys are integrated, as compiled kernels read it."""
+    posterior, expected = settings.posterior, settings.expected
+    return ImportanceControl(
+        credibility=credibility,
+        prior_code=posterior.prior.code,
+        n_nodes=expected.n_nodes,
+        range_log_drop=posterior.range_log_drop,
+        tail_below=posterior.tail_below,
+        maximum_extensions=posterior.maximum_extensions,
+        first_draws=expected.first_draws,
+        maximum_draws=expected.maximum_draws,
+        effective_size_above=expected.effective_size_above,
+        tempering=settings.metropolis.tempering,
     )
 
 

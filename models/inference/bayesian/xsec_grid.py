@@ -10,6 +10,8 @@ from models.inference.compiled_model import Floats
 
 TAIL_FRACTION: Final = 0.1
 """Part of the prior range, in the root of the cross-section, whose probability has to be negligible."""
+N_FINE: Final = 128
+"""Steps of the integral of a prior next to the start of its range, dense at the start."""
 
 
 class XsecGrid(NamedTuple):
@@ -65,6 +67,14 @@ def xsec_grid(low: float, high: float, n_nodes: int, prior_code: int, background
         prior[k] = prior_in_root(prior_code, root[k], background, signal)
         weights[k] = step / 3.0 * (4.0 if k % 2 == 1 else 2.0)
     weights[0] = weights[-1] = step / 3.0
+    # Where there is hardly any background, Jeffreys' prior rises from zero within less than a step: the first node
+    # stands for the mean of the first two steps, which is its own value where the prior is smooth.
+    area = 0.0
+    for k in range(N_FINE):
+        t = (k + 0.5) / N_FINE
+        area += prior_in_root(prior_code, root[0] + 2.0 * step * t * t, background, signal) * t
+    area *= 4.0 * step / N_FINE
+    prior[0] = max(3.0 * area / step - 4.0 * prior[1] - prior[2], 0.0)
     return XsecGrid(root, root**2, prior, weights)
 
 

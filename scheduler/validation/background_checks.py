@@ -1,0 +1,251 @@
+"""Checks of classifier, thresholds, scale factors and the description of the classifier's inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from models.classifier.evaluation import Evaluation
+from models.classifier.persistence import load_classifier
+from models.input_comparison import InputComparison, compare_inputs
+from models.normalisation import NormalisationSettings, ScaleFactors
+from models.normalisation_checks import FactorPulls, stability, toy_pulls
+from models.search import Channel, Process, Search
+from models.thresholds import ThresholdScan
+from processors.candidates import CandidateStore
+from processors.control_counts import control_inputs
+from processors.histograms import SearchHistograms
+from processors.luminosity import luminosity_weight
+from processors.regions import GENERAL_CONTROL_REGION, RegionSettings, assign_regions
+from processors.sample import SampleMetadata
+from processors.scoring import Columns, OutsideSignalRegion, finite_weights, score_candidates
+from processors.training_sample import TRAINING_SEARCH
+from scheduler.run_folder import RunFolder
+from scheduler.validation.page import Check, Verdict, verdict_of_p_value
+
+LARGEST_PULL_MEAN = 0.3
+LARGEST_WIDTH_DEVIATION = 0.25
+"""Of pulls over pseudo-experiments, in which a standard deviation of one is known to 5 % with 200 of them."""
+LARGEST_SCULPTING = 0.5
+"""Kolmogorov–Smirnov distance of the background's mass distribution in a slice of the score from the rest."""
+
+
+def classifier_checks(evaluations: Mapping[Channel, Evaluation]) -> Iterator[Check]:
+    """Yield overtraining and mass sculpting of each classifier."""
+    for channel, evaluation in evaluations.items():
+        tests = evaluation.overtraining
+        worst = min(tests, key=lambda test: test.p_value)
+        yield Check(
+            f"Overtraining {channel}",
+            verdict_of_p_value(worst.p_value, len(tests)),
+            f"{len(tests)} tests of a class's score, seen against unseen: smallest p = {worst.p_value:.2g} "
+            f"({worst.process}, distance {worst.distance:.3f}). Scores that are used are those of unseen events.",
+            {"smallest_p_value": worst.p_value, "distance": worst.distance},
+            _bars(
+                {f"{test.process} {test.model}": test.distance for test in tests},
+                f"distance seen – unseen, {channel}",
+            ),
+        )
+        slices = [part for part in evaluation.sculpting if part.distance is not None]
+        if slices:
+            largest = max(slices, key=lambda part: part.distance or 0.0)
+            distance = largest.distance or 0.0
+            yield Check(
+                f"Mass sculpting {channel}",
+                Verdict.PASSED if distance < LARGEST_SCULPTING else Verdict.ATTENTION,
+                f"Largest distance of the background's m(ℓℓ) in a slice of the signal score from the rest: "
+                f"{distance:.3f} at {largest.low:g}–{largest.high:g} ({largest.effective_events:.0f} events). "
+                "Processes with other masses have other scores; what fits rely on is that templates have the same cut.",
+                {"largest_distance": distance, "p_value": largest.p_value or 0.0},
+                _bars({f"{part.low:g}–{part.high:g}": part.distance or 0.0 for part in slices}, f"distance, {channel}"),
+            )
+
+
+def threshold_checks(scans: Mapping[Channel, ThresholdScan]) -> Iterator[Check]:
+    """Yield the stability of each threshold under folds."""
+    for channel, scan in scans.items():
+        if not scan.best_without_fold:
+            continue
+        merit = dict(zip(scan.thresholds, scan.figure_of_merit, strict=True))
+        loss = 1.0 - min(merit[threshold] for threshold in scan.best_without_fold) / merit[scan.best]
+        figure, axes = plt.subplots(figsize=(6.0, 4.2))
+        axes.plot(scan.thresholds, scan.figure_of_merit)
+        axes.axvline(scan.best, color="#bd1f01", linestyle="--", label=f"best, {scan.best:.3f}")
+        axes.axvline(scan.published, color="#555555", linestyle=":", label=f"published, {scan.published:g}")
+        for number, threshold in enumerate(scan.best_without_fold):
+            axes.axvline(threshold, color="#3f90da", alpha=0.4, label="best without a fold" if number == 0 else None)
+        axes.set_xlabel(f"signal-score threshold, {channel}")
+        axes.set_ylabel("expected sensitivity")
+        axes.legend()
+        yield Check(
+            f"Threshold {channel}",
+            Verdict.PASSED if loss < 0.1 else Verdict.ATTENTION,
+            f"Best {scan.best:.3f}, without one fold {', '.join(f'{t:.3f}' for t in scan.best_without_fold)}: at worst "
+            f"{loss:.1%} of the sensitivity. Gain over the published threshold in ξ, where not chosen: "
+            f"{_xi_gain(scan.held_out_gain)}; with thresholds by mass: {_xi_gain(scan.held_out_gain_by_mass)}.",
+            {"best": scan.best, "loss": loss},
+            figure,
+        )
+
+
+def scale_factor_checks(
+    histograms: Mapping[Search, SearchHistograms],
+    factors: ScaleFactors,
+    settings: NormalisationSettings,
+    *,
+    n_toys: int,
+    seed: int,
+) -> Iterator[Check]:
+    """Yield goodness of fit with correlations, stability, and pulls of the scale factors."""
+    yield Check(
+        "Scale factors",
+        verdict_of_p_value(factors.p_value),
+        f"Goodness of fit p = {factors.p_value:.3g} (−2 ln λ = {factors.minus_two_log_likelihood_ratio:.1f}, "
+        f"{factors.n_degrees_of_freedom} degrees of freedom); "
+        + ", ".join(f"{p} {f.value:.3f} ± {f.error:.3f} ({f.status})" for p, f in factors.factors.items())
+        + ".",
+        {"p_value": factors.p_value, **{str(process): factor.value for process, factor in factors.factors.items()}},
+        _correlation(factors),
+    )
+    general, special = control_inputs(histograms)
+    shifted = stability(general, special, factors, settings)
+    worst = shifted[0] if shifted else None
+    if worst is not None:
+        probability = float(2.0 * _upper_tail(abs(worst.pull)))
+        yield Check(
+            "Scale factors without a region",
+            verdict_of_p_value(probability, len(shifted)),
+            f"Each distribution left out in turn: largest shift {worst.pull:+.1f} standard deviations ({worst.process} "
+            f"without {worst.without}: {worst.value:.3f}).",
+            {"largest_pull": worst.pull, "n_refits": float(len(shifted))},
+            _bars({f"{s.process} without {s.without}": s.pull for s in shifted[:12]}, "shift over its expected size"),
+        )
+    true = {process: factor.value for process, factor in factors.factors.items()}
+    pulls = toy_pulls(general, true, settings, n_toys=n_toys, seed=seed)
+    usable = [pull for pull in pulls if pull.n_toys >= n_toys // 2]
+    good = all(abs(p.mean) < LARGEST_PULL_MEAN and abs(p.width - 1) < LARGEST_WIDTH_DEVIATION for p in usable)
+    yield Check(
+        "Pulls of scale factors",
+        Verdict.PASSED if good and usable else Verdict.ATTENTION,
+        f"{n_toys} pseudo-experiments with the fitted factors as the true ones; mean and width of pulls: "
+        + (", ".join(f"{p.process} {p.mean:+.2f}, {p.width:.2f}" for p in usable) or "no factor is measured")
+        + ".",
+        {f"{p.process}_{name}": value for p in usable for name, value in (("mean", p.mean), ("width", p.width))},
+        _pull_figure(usable),
+    )
+
+
+def input_checks(
+    run: RunFolder,
+    samples: Mapping[str, SampleMetadata],
+    factors: ScaleFactors,
+    regions: RegionSettings,
+    luminosity_fb: float,
+) -> Iterator[Check]:
+    """Yield the comparison of every classifier input in the general control region, worst described first."""
+    store = CandidateStore(run.candidates)
+    scale = factors.for_templates()
+    for channel in Channel:
+        search = TRAINING_SEARCH[channel]
+        classifier = load_classifier(run.classifier_of(channel))
+
+        data: list[Columns] = []
+        simulated: list[Columns] = []
+        for name, sample in samples.items():
+            if not sample.is_data and not sample.process.is_background:
+                continue
+            outside = OutsideSignalRegion(classifier, regions, name, sample.repeats)
+            columns = store.read_control(search, name, outside)
+            scores = score_candidates(columns, classifier, name, repeats=sample.repeats)
+            assigned = assign_regions(scores, channel, regions, is_data=sample.is_data, mass_gev=columns["m_ll_gev"])
+            kept = assigned.masks[GENERAL_CONTROL_REGION] & search.window.contains(columns["m_ll_gev"])
+            rows: Columns = {key: np.asarray(values)[kept] for key, values in columns.items()}
+            if sample.is_data:
+                data.append(rows)
+            elif kept.any():
+                factor = luminosity_weight(sample, luminosity_fb) * scale.get(Process(sample.process), (1.0, 0.0))[0]
+                simulated.append({**rows, "weight": factor * finite_weights(rows, "weight", name)})
+        names = classifier.features
+        joined = [
+            {key: np.concatenate([part[key] for part in parts]) for key in (*names, "weight")}
+            for parts in (data, simulated)
+        ]
+        if len(joined[0]["weight"]) == 0:
+            yield Check(f"Inputs {channel}", Verdict.ATTENTION, "No data in the general control region.", {}, None)
+            continue
+        compared = compare_inputs(
+            {key: joined[0][key] for key in names}, {key: joined[1][key] for key in names}, joined[1]["weight"]
+        )
+        listed = ", ".join(f"{c.name} p = {c.p_value:.2g}" for c in compared)
+        yield Check(
+            f"Inputs {channel}",
+            verdict_of_p_value(compared[0].p_value, len(compared)),
+            f"Shape of every input in the general control region, data against simulation, worst first: {listed}.",
+            {comparison.name: comparison.p_value for comparison in compared},
+            _input_figure(compared[:6], channel),
+        )
+
+
+def _xi_gain(gain: float | None) -> str:
+    # ξ goes as the root of a cross-section
+    return "not known" if gain is None else f"{np.sqrt(gain):.3f}"
+
+
+def _upper_tail(z: float) -> float:
+    from scipy.stats import norm
+
+    return float(norm.sf(z))
+
+
+def _bars(values: Mapping[str, float], label: str) -> Figure:
+    figure, axes = plt.subplots(figsize=(6.4, 0.9 + 0.28 * len(values)))
+    axes.barh(list(values)[::-1], list(values.values())[::-1], color="#3f90da")
+    axes.set_xlabel(label)
+    axes.tick_params(axis="y", which="both", length=0, labelsize=9)
+    return figure
+
+
+def _correlation(factors: ScaleFactors) -> Figure:
+    names = [str(process) for process in factors.factors]
+    matrix = np.array(factors.correlation)
+    figure, axes = plt.subplots(figsize=(6.0, 5.2))
+    axes.imshow(matrix, vmin=-1.0, vmax=1.0, cmap="RdBu_r")
+    for row, column in np.ndindex(matrix.shape):
+        axes.text(column, row, f"{matrix[row, column]:.2f}", ha="center", va="center", fontsize=9)
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(which="both", length=0)
+    axes.set_title("correlation of scale factors", fontsize=12)
+    return figure
+
+
+def _pull_figure(pulls: list[FactorPulls]) -> Figure:
+    columns = max(len(pulls), 1)
+    figure, axes = plt.subplots(1, columns, figsize=(3.0 * columns, 3.0), squeeze=False)
+    grid = np.linspace(-4.0, 4.0, 200)
+    for axis, pull in zip(axes[0], pulls, strict=False):
+        axis.hist(pull.pulls, np.linspace(-4.0, 4.0, 25), density=True, color="#3f90da", alpha=0.7)
+        axis.plot(grid, np.exp(-0.5 * grid**2) / np.sqrt(2.0 * np.pi), color="#bd1f01")
+        axis.set_title(f"{pull.process}: {pull.mean:+.2f}, {pull.width:.2f}", fontsize=10)
+        axis.set_xlabel("(fit − true)/error", fontsize=10)
+    return figure
+
+
+def _input_figure(compared: list[InputComparison], channel: Channel) -> Figure:
+    figure, axes = plt.subplots(2, 3, figsize=(12.0, 6.4))
+    for axis, comparison in zip(axes.ravel(), compared, strict=False):
+        edges = np.array(comparison.edges)
+        expected, data = np.array(comparison.expected), np.array(comparison.data)
+        error = np.sqrt(np.array(comparison.variance))
+        width, centre = np.maximum(np.diff(edges), 1e-9), 0.5 * (edges[1:] + edges[:-1])
+        axis.stairs(expected / width, edges, color="#3f90da", label="simulation")
+        axis.bar(centre, 2 * error / width, width, (expected - error) / width, color="#3f90da", alpha=0.3)
+        axis.errorbar(centre, data / width, np.sqrt(data) / width, fmt=".", color="black", label="data")
+        axis.set_title(f"p = {comparison.p_value:.2g}", fontsize=10)
+        axis.set_xlabel(comparison.name, fontsize=10)
+    axes[0, 0].legend(fontsize=9)
+    figure.suptitle(f"events per unit, general control region, {channel}", fontsize=12)
+    return figure
