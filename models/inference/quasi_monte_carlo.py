@@ -1,18 +1,19 @@
 """Bayesian limit by randomised quasi-Monte Carlo integration over the nuisance parameters: the precise one.
 
 Monte Carlo statistics are integrated bin by bin (`integration`). Draws of the other parameters come from a normal
-approximation of their posterior, placed by Sobol sequences with random shifts (R. Cranley, T. Patterson, SIAM J.
-Numer. Anal. 13 (1976) 904) and weighted with the exact posterior. A first sequence adapts mean and covariance of the
-approximation; independent shifts of what follows give the error.
+approximation of their posterior, placed by Sobol sequences with random digital shifts (P. L'Ecuyer, C. Lemieux, in
+Modeling Uncertainty, Kluwer 2002, section 3.4), and are weighted with the exact posterior. A first sequence adapts mean
+and covariance of the approximation; independent shifts of what follows give the error.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import qmc
 
@@ -24,6 +25,9 @@ from models.inference.configuration import QuasiMonteCarloSettings
 from models.inference.integration import IntegrationPlan, laplace_approximation, log_joint, plan_integration
 from models.inference.likelihood import Likelihood
 from models.inference.results import BayesianLimit, Status
+
+BITS: Final = 30
+"""Binary digits of the sequences."""
 
 
 @dataclass(frozen=True)
@@ -97,17 +101,19 @@ class SampledPosterior:
 
 
 @cache
-def _sobol(n_dimensions: int, log2_draws: int) -> Floats:
-    return np.asarray(qmc.Sobol(n_dimensions, scramble=False).random_base2(log2_draws), dtype=np.float64)
+def _sobol(n_dimensions: int, log2_draws: int) -> NDArray[np.int64]:
+    """Return a Sobol sequence with scrambled matrices as whole numbers below 2**BITS, the same one every time."""
+    sequence = qmc.Sobol(n_dimensions, rng=np.random.default_rng(0)).random_base2(log2_draws)
+    return np.asarray(sequence * 2.0**BITS, dtype=np.int64)
 
 
 def quasi_normal(n_dimensions: int, log2_draws: int, rng: np.random.Generator) -> Floats:
-    """Return standard normal draws from a Sobol sequence with a random shift, shape (2**log2_draws, n_dimensions)."""
+    """Return standard normal draws from a Sobol sequence, digits shifted at random, (2**log2_draws, n_dimensions)."""
     if n_dimensions == 0:
         return np.zeros((1, 0))
-    uniform = (_sobol(n_dimensions, log2_draws) + rng.random(n_dimensions)) % 1.0
-    # A point can come to lie on zero in floating point.
-    return np.asarray(ndtri(np.clip(uniform, 1e-15, 1.0 - 1e-15)), dtype=np.float64)
+    shift = rng.integers(2**BITS, size=n_dimensions)
+    uniform = ((_sobol(n_dimensions, log2_draws) ^ shift) + 0.5) / 2.0**BITS
+    return np.asarray(ndtri(uniform), dtype=np.float64)
 
 
 def quasi_monte_carlo_limit(
