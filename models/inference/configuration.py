@@ -55,6 +55,8 @@ class QuasiMonteCarloSettings(Settings):
     """Draws, for each parameter, that the first covariance counts as when it is adapted."""
     n_evaluations: int = Field(default=16, ge=8)
     """Cross-sections at which the likelihood of a draw is evaluated; its logarithm is a smooth function in between."""
+    interpolation_error: float = Field(default=1e-4, gt=0)
+    """Largest error of the posterior that this may make, relative to its integral; else every node is evaluated."""
     relative_error_accepted: float = Field(default=0.02, gt=0)
     """Largest error, relative to the limit, with which the limit is still given."""
 

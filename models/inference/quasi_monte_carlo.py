@@ -60,7 +60,7 @@ class SampledPosterior:
         grid
             Cross-sections.
         n_evaluations
-            Number of cross-sections of which the others are interpolated.
+            Number of cross-sections of which the others are interpolated; none are with as many as there are nodes.
 
         Returns
         -------
@@ -69,15 +69,38 @@ class SampledPosterior:
         """
         counts, auxiliary = (part[0] for part in self.likelihood.observed)
         low, high = float(grid.root[0]), float(grid.root[-1])
-        xsec_fb = chebyshev_nodes(low, high, n_evaluations) ** 2
-        values = np.empty((len(standard), n_evaluations))
+        interpolated = n_evaluations < grid.root.size
+        xsec_fb = chebyshev_nodes(low, high, n_evaluations) ** 2 if interpolated else grid.xsec
+        values = np.empty((len(standard), xsec_fb.size))
         location = np.ascontiguousarray(self.centre + standard @ self.root.T)
         log_joint(self.likelihood.model, self.plan, counts, auxiliary, xsec_fb, location, values)
         values += 0.5 * np.sum(standard**2, axis=1)[:, None]
+        if not interpolated:
+            return values
         possible = np.all(np.isfinite(values), axis=1)
         logs: Floats = np.where(possible[:, None], values, 0.0) @ interpolation(low, high, n_evaluations, grid.root)
         logs[~possible] = -np.inf
         return logs
+
+    def needed_evaluations(self, grid: XsecGrid, settings: QuasiMonteCarloSettings) -> int:
+        """Return how many cross-sections to evaluate: all nodes where a polynomial does not follow the logarithm.
+
+        With next to no background the likelihood of an observed event falls to zero at a cross-section of zero, and its
+        logarithm has a pole there that no interpolation between a few nodes describes.
+        """
+        centre = np.zeros((1, self.plan.size))
+        n_nodes = grid.root.size
+        exact, interpolated = (self.log_values(centre, grid, n)[0] for n in (n_nodes, settings.n_evaluations))
+        weights = grid.prior * grid.weights
+        peak = float(exact.max())
+        if not np.isfinite(peak):
+            return settings.n_evaluations
+        difference = np.abs(np.exp(exact - peak) - np.exp(interpolated - peak)) @ weights
+        return (
+            settings.n_evaluations
+            if difference < settings.interpolation_error * (np.exp(exact - peak) @ weights)
+            else n_nodes
+        )
 
     def adapted(self, standard: Floats, weight: Floats, present_size: float) -> SampledPosterior:
         """Return the approximation with mean and covariance moved towards those of weighted draws.
@@ -144,7 +167,8 @@ def quasi_monte_carlo_limit(
     standard = quasi_normal(sampled.plan.size, settings.log2_pilot_draws, rng)
     for _ in range(posterior.settings.maximum_extensions + 1):
         grid = posterior.problem.grid
-        densities = _densities(sampled, [standard], grid, settings)[0]
+        n_evaluations = sampled.needed_evaluations(grid, settings)
+        densities = _densities(sampled, [standard], grid, n_evaluations)[0]
         if not densities.any():
             return BayesianLimit(Status.NOT_CONVERGED, prior_range_fb=grid.end)
         if tail_probability(densities.mean(axis=0), grid.root) < posterior.settings.tail_below:
@@ -155,7 +179,7 @@ def quasi_monte_carlo_limit(
     sampled = sampled.adapted(standard, densities @ grid.weights, settings.covariance_weight * sampled.plan.size)
     for log2_draws in range(settings.log2_first_draws, settings.log2_maximum_draws + 1):
         shifted = [quasi_normal(sampled.plan.size, log2_draws, rng) for _ in range(settings.n_shifts)]
-        estimate = _estimate(_densities(sampled, shifted, grid, settings), grid, credibility)
+        estimate = _estimate(_densities(sampled, shifted, grid, n_evaluations), grid, credibility)
         if estimate.relative_error < settings.relative_error_target:
             break
     accepted = estimate.relative_error < settings.relative_error_accepted
@@ -168,14 +192,12 @@ def quasi_monte_carlo_limit(
     )
 
 
-def _densities(
-    sampled: SampledPosterior, parts: list[Floats], grid: XsecGrid, settings: QuasiMonteCarloSettings
-) -> Floats:
+def _densities(sampled: SampledPosterior, parts: list[Floats], grid: XsecGrid, n_evaluations: int) -> Floats:
     """Return posterior densities of the draws in the root of the cross-section, (n_parts, n_draws, n_nodes).
 
     They are on one scale; their sizes are the draws' weights.
     """
-    logs = np.stack([sampled.log_values(standard, grid, settings.n_evaluations) for standard in parts])
+    logs = np.stack([sampled.log_values(standard, grid, n_evaluations) for standard in parts])
     peak = float(logs.max())
     densities: Floats = np.exp(logs - (peak if np.isfinite(peak) else 0.0)) * grid.prior
     return densities

@@ -122,7 +122,7 @@ def global_p_value(observed: float, significances: Floats) -> GlobalPValue:
     >>> toys = np.array([[0.1, 2.5, -1.0, 1.0], [1.2, 0.3, 0.0, -0.5]])
     >>> result = global_p_value(1.1, toys)
     >>> result.p_global, result.n_above, round(result.p_global_low, 3), round(result.p_global_high, 3)
-    (0.5, 2, 0.182, 0.818)
+    (0.5, 2, 0.185, 0.815)
     """
     failed = ~np.isfinite(significances)
     if not significances.size or np.any(failed.all(axis=0)):

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from models.errors import BadInputError
 from models.search import Search
 from processors.belle_schema import BelleSchema
+from processors.blinding import Unblinding
 from processors.candidate_processor import CandidateProcessor
 from processors.candidates import CandidateStore
 from processors.configuration import CandidateSettings
@@ -24,6 +26,11 @@ from processors.variations import Kinematics
 
 CUTS = list(Cut)
 N_RANDOM = 45
+
+
+UNBLINDING = Unblinding(
+    who="A. Physicist", reason="random events", when=datetime(2022, 7, 15, tzinfo=UTC), configuration_hash="0" * 64
+)
 
 
 class Outcome(NamedTuple):
@@ -45,7 +52,8 @@ def run(ntuples, folder, *, chunksize=100_000, reverse=False, executor=None):
         chunksize=chunksize,
         metadata_cache={},
     )
-    return Outcome(runner(fileset, CandidateProcessor(CandidateSettings(), folder)), folder, CandidateStore(folder))
+    summary = runner(fileset, CandidateProcessor(CandidateSettings(), folder))
+    return Outcome(summary, folder, CandidateStore(folder, UNBLINDING))
 
 
 @pytest.fixture(scope="module")
