@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from models.settings import Settings
@@ -81,6 +82,7 @@ def write_validation_page(checks: Sequence[Check], folder: Path, title: str) -> 
         stem = "_".join(check.name.lower().replace("/", " ").split())
         if check.figure is not None:
             check.figure.savefig(folder / f"{stem}.png", dpi=110)
+            plt.close(check.figure)
         results.append(
             CheckResult(
                 name=check.name,

@@ -20,6 +20,7 @@ from processors.histograms import load_histograms
 from scheduler.configuration import load_configuration
 from scheduler.limits_table import COLUMNS, column, read_limits
 from scheduler.progress import Terminal
+from scheduler.result_store import ResultStore
 from scheduler.run_folder import RunFolder
 from scheduler.sample_catalogue import read_catalogue
 from scheduler.steps.runner import bring_up_to_date
@@ -156,7 +157,14 @@ def test_when_the_record_is_gone_no_step_reads_what_it_opened(chain: Chain, tmp_
             (tmp_path / entry.name).symlink_to(entry)
     run, config = RunFolder(tmp_path), load_configuration(str(TINY))
     output = RunFolder(tmp_path / "output")
-    context = StepContext(config, run, output, client=lambda: pytest.fail("no work is to be done"), terminal=Terminal())
+    context = StepContext(
+        config,
+        run,
+        output,
+        client=lambda: pytest.fail("no work is to be done"),
+        terminal=Terminal(),
+        results=ResultStore(str(tmp_path / "kept")),
+    )
     for step in ("normalise", "scan", "report"):
         with pytest.raises(BlindedError, match="no such record now"):
             import_module(f"scheduler.steps.{step}").execute(context)
