@@ -317,11 +317,17 @@ def _minimise(
     minuit.migrad()
     if not minuit.valid:
         minuit.simplex().migrad()
-    minuit.hesse()
-    if not minuit.valid or minuit.covariance is None:
+    if not minuit.valid:
         raise NormalisationError("the control-region fit of the scale factors did not converge")
     values = np.array(minuit.values)
-    return values, np.array(minuit.covariance), deviance(values)
+    # Within bounds Minuit's own coordinates give a factor at zero no width: the curvature is taken without bounds.
+    unbounded = Minuit(objective, values)
+    unbounded.errordef = Minuit.LEAST_SQUARES
+    unbounded.strategy = 2
+    unbounded.hesse()
+    if unbounded.covariance is None or not unbounded.accurate:
+        raise NormalisationError("the control-region fit of the scale factors has no covariance")
+    return values, np.array(unbounded.covariance), deviance(values)
 
 
 def _scale_factor(

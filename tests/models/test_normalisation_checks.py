@@ -36,6 +36,22 @@ def test_pulls_are_unit_gaussians_on_pseudo_data_of_known_factors():
         assert abs(found.width - 1.0) < 4.0 / np.sqrt(2 * n)
 
 
+def test_a_factor_at_zero_has_the_width_that_data_give_it():
+    """Ten bins alike of one component, none of the other: the factor of that one ends at its bound."""
+    shape, other = np.full(10, 40.0), np.linspace(1.0, 40.0, 10)
+    expected = {Process.TAUTAU: shape, Process.QQBAR: other}
+    variance = {process: 1e-3 * content for process, content in expected.items()}
+    region = ControlRegion("gcr", 0.95 * shape - 0.2 * other, expected, variance)
+    factors = fit_scale_factors([region], [], SETTINGS)
+    assert factors.factors[Process.QQBAR].value == pytest.approx(0.0, abs=1e-3)
+    # Observed information of Poisson counts n/λ² at the fit, and the priors of width one.
+    rate = factors.factors[Process.TAUTAU].value * shape
+    jacobian = np.stack([expected[process] for process in factors.factors])
+    widths = np.array([SETTINGS.prior_width(process) for process in factors.factors])
+    information = (jacobian * region.data / rate**2) @ jacobian.T + np.diag(widths**-2.0)
+    np.testing.assert_allclose(np.asarray(factors.covariance), np.linalg.inv(information), rtol=0.02)
+
+
 def test_pseudo_experiments_follow_the_seed():
     first, same, other = (toy_pulls(regions(), TRUE, SETTINGS, n_toys=2, seed=seed)[0].pulls for seed in (1, 1, 2))
     assert first == same != other
