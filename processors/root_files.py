@@ -73,6 +73,14 @@ def check_client(url: str) -> None:
         )
 
 
+class FileStamp(NamedTuple):
+    """What tells whether a file has changed."""
+
+    n_bytes: int
+    stamp: str
+    """Size with modification time, or what a server gives for it."""
+
+
 def file_stamp(location: Location) -> FileStamp:
     """Return what tells, without opening it, whether a file has changed.
 
@@ -84,8 +92,10 @@ def file_stamp(location: Location) -> FileStamp:
     if not is_remote(location):
         try:
             status = Path(location).stat()
-        except OSError as error:
+        except FileNotFoundError as error:
             raise BadInputError(f"{location}: no such file") from error
+        except OSError as error:
+            raise BadInputError(f"{location}: cannot be reached ({describe_cause(error)})") from error
         return FileStamp(status.st_size, f"{status.st_size} {status.st_mtime_ns}")
     check_client(str(location))
     try:
@@ -97,14 +107,6 @@ def file_stamp(location: Location) -> FileStamp:
     n_bytes = int(information["size"] or 0)
     version = next((str(information[key]) for key in ("ETag", "Last-Modified", "mtime") if key in information), "")
     return FileStamp(n_bytes, f"{n_bytes} {version}".strip())
-
-
-class FileStamp(NamedTuple):
-    """What tells whether a file has changed."""
-
-    n_bytes: int
-    stamp: str
-    """Size with modification time, or what a server gives for it."""
 
 
 @contextmanager

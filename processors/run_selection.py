@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import NonNegativeInt, ValidationInfo, field_validator
 
 from models.settings import Settings
-from processors.event_identity import RUN_BITS, pack_run, unpack_run
+from processors.event_identity import RUN_BITS, pack_run
 from processors.event_spans import RunSpan
 
 LAST_RUN: Final = (1 << RUN_BITS) - 1
@@ -113,21 +113,6 @@ def parse_good_runs(content: Mapping[Any, Any]) -> tuple[RunRange, ...]:
                 raise ValueError(f"'{experiment}': {item!r} ends before it begins")
             ranges.append(RunRange(experiment=int(experiment), first=pair[0], last=pair[1]))
     return tuple(ranges)
-
-
-def describe_runs(spans: Iterable[RunSpan]) -> str:
-    """Return the runs of a file in words.
-
-    >>> describe_runs([RunSpan(int(pack_run(31, 4)), 10, 0, 9), RunSpan(int(pack_run(31, 7)), 10, 0, 9)])
-    'experiment 31 runs 4 to 7'
-    """
-    by_experiment: dict[int, list[int]] = {}
-    for span in spans:
-        experiment, run = unpack_run(span.run)
-        by_experiment.setdefault(experiment, []).append(run)
-    return ", ".join(
-        f"experiment {experiment} runs {min(runs)} to {max(runs)}" for experiment, runs in sorted(by_experiment.items())
-    )
 
 
 def _inside(run: NDArray[np.int64], ranges: tuple[RunRange, ...] | None) -> NDArray[np.bool_]:

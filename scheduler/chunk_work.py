@@ -24,11 +24,11 @@ from pydantic import JsonValue
 from models.errors import BadInputError, IncompleteRunError
 from processors.atomic_file import atomic_path
 from processors.chunk_processor import ChunkProcessor
-from processors.root_files import UNREADABLE
+from processors.root_files import UNREADABLE, file_stamp
 from scheduler.chunks import Chunk, PlannedFile
 from scheduler.code_identity import computation_identity
 from scheduler.coverage import Coverage
-from scheduler.file_identity import check_unchanged, content_identity, stamp
+from scheduler.file_identity import check_unchanged, content_identity
 from scheduler.peak_memory import PeakMemory, measure_peak_memory
 from scheduler.reduction import MergeTask, Part
 from scheduler.result_store import ResultStore, result_key, temporary_key
@@ -154,7 +154,7 @@ class ChunkJob:
 def look_at_file(task: tuple[FileMeta, str]) -> PlannedFile:
     """Return what a file is and how many entries it has."""
     meta, file_format = task
-    then = stamp(meta.filename)
+    then = file_stamp(meta.filename)
     try:
         if file_format == ROOT:
             (found,) = Runner.metadata_fetcher_root(_OPEN_TIMEOUT_S, False, {}, meta)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from models.settings import Settings
-from scheduler.file_identity import FileStamp
+from processors.root_files import FileStamp
 
 
 class ChunkSettings(Settings):
@@ -63,7 +63,7 @@ class ChunkPlan:
 
     Examples
     --------
-    >>> files = [PlannedFile("data", name, "events", b"", n, FileStamp(None, None)) for name, n in (("a", 5), ("b", 0))]
+    >>> files = [PlannedFile("data", name, "events", b"", n, FileStamp(0, "")) for name, n in (("a", 5), ("b", 0))]
     >>> [str(chunk) for chunk in ChunkPlan(files, entries=3)]
     ['a entries 0 to 3', 'a entries 3 to 5', 'b entries 0 to 0']
     """

@@ -15,7 +15,7 @@ import numpy as np
 
 from models.compiled import compiled
 from models.inference.bin_integrals import log_gamma_average, log_normal_average
-from models.inference.compiled_model import CompiledModel, Constraint, Flags, Floats, Indices, offsets
+from models.inference.compiled_model import CompiledModel, Constraint, Floats, Indices, offsets
 from models.inference.likelihood import Likelihood
 from models.inference.newton import factorise
 from models.inference.rate_kernels import rates_and_local_slopes, rates_and_slopes
@@ -96,11 +96,6 @@ def _is_far(likelihood: Likelihood, parameter: int) -> bool:
     centre, width = model.auxiliary[parameter], model.width[parameter]
     room = min(centre - likelihood.control.lower[parameter], likelihood.control.upper[parameter] - centre)
     return bool(model.constraint[parameter] == Constraint.NORMAL and room > FAR_BOUND * width)
-
-
-def has_prior(likelihood: Likelihood, plan: IntegrationPlan) -> Flags:
-    """Return whether each sampled parameter has a prior other than flat, shape (n_sampled,)."""
-    return np.asarray(likelihood.constrained[plan.sampled])
 
 
 @compiled

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import IncompleteRunError
+from processors.root_files import FileStamp
 from scheduler.chunks import ChunkPlan, PlannedFile
 from scheduler.coverage import Coverage
-from scheduler.file_identity import FileStamp
 from scheduler.reduction import MergeTask, Part, Reduction
 
 
@@ -79,7 +79,7 @@ def test_coverage_is_a_set(numbers: list[int]) -> None:
 
 @given(st.lists(st.integers(0, 50), max_size=8), st.integers(1, 12))
 def test_a_plan_covers_every_entry_once(n_entries: list[int], size: int) -> None:
-    files = [PlannedFile("data", str(i), "events", b"", n, FileStamp(None, None)) for i, n in enumerate(n_entries)]
+    files = [PlannedFile("data", str(i), "events", b"", n, FileStamp(0, "")) for i, n in enumerate(n_entries)]
     plan = ChunkPlan(files, size)
     assert [chunk.number for chunk in plan] == list(range(len(plan)))
     for i, n in enumerate(n_entries):
