@@ -47,21 +47,8 @@ def execute(context: StepContext) -> None:
     """Fit all mass points and write workspaces and limits, also when some points failed."""
     config = context.config
     check_luminosity(config.systematics.luminosity_relative, context.run)
-    unblinding = read_unblinding(context.run, config)
     points = mass_points(config.scan)
-    inputs = ScanInputs(
-        searches={
-            search: _load(search, context.run, unblinding) for search in sorted({point.search for point in points})
-        },
-        scale_factors=ScaleFactors.model_validate_json(context.run.normalisation.read_bytes()),
-        scan=config.scan,
-        templates=config.templates,
-        systematics=config.systematics,
-        inference=config.inference,
-        seed=config.seed,
-        output=context.output,
-        store=context.results,
-    )
+    inputs = load_inputs(context, points)
     outcomes, failures = _map_points(context, points, inputs)
     rows = [outcome.row for outcome in outcomes]
     context.output.limits.mkdir(exist_ok=True)
@@ -80,6 +67,25 @@ def execute(context: StepContext) -> None:
         if not outcome.is_complete
     ]
     raise_failures(failures, f"of {len(points)} mass points", config.tasks, PartialResultError, asked=len(points))
+
+
+def load_inputs(context: StepContext, points: Sequence[MassPoint]) -> ScanInputs:
+    """Return what the mass points share, read from the run folder as far as the run's unblinding opens it."""
+    config = context.config
+    unblinding = read_unblinding(context.run, config)
+    return ScanInputs(
+        searches={
+            search: _load(search, context.run, unblinding) for search in sorted({point.search for point in points})
+        },
+        scale_factors=ScaleFactors.model_validate_json(context.run.normalisation.read_bytes()),
+        scan=config.scan,
+        templates=config.templates,
+        systematics=config.systematics,
+        inference=config.inference,
+        seed=config.seed,
+        output=context.output,
+        store=context.results,
+    )
 
 
 def check_luminosity(relative: float, run: RunFolder) -> None:
