@@ -26,6 +26,9 @@ class StoppedBySignal(SystemExit):
 def stop_signals_raise() -> Iterator[None]:
     """While the context is open, SIGTERM and SIGHUP raise `StoppedBySignal` in the main thread, SIGINT as always.
 
+    What is raised may get lost in a library that catches everything, or where Python ignores exceptions. Then it is
+    raised once more when the context is left: a command that was told to stop never ends as if it had not been.
+
     In other threads nothing is changed: they get no signals. A SIGHUP that is ignored stays so, for that is what nohup
     asks for; shells ignore SIGINT for everything in the background, whether it has workers to stop or not.
     """
@@ -33,15 +36,22 @@ def stop_signals_raise() -> Iterator[None]:
         yield
         return
 
+    came: list[int] = []
+
     def stop(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
         raise StoppedBySignal(number)
 
-    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: stop}
+    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop}
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         handlers[signal.SIGHUP] = stop
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
+        if came:
+            raise KeyboardInterrupt if came[0] == signal.SIGINT else StoppedBySignal(came[0])
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

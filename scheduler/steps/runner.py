@@ -87,6 +87,8 @@ def bring_up_to_date(
                 terminal.say(f"{step.name}: up to date")
                 continue
             terminal.say(f"{step.name}: {step.summary}")
+            # Before there are workers to stop: libraries that are being imported may swallow the exception of a signal.
+            step.load()
             with _performance_report(step, context):
                 executed[step.name] = execute(step, context, fingerprints[step.name])
             terminal.say(f"{step.name}: done in {executed[step.name].wall_s:.1f} s")
@@ -136,13 +138,13 @@ def _performance_report(step: Step, context: StepContext) -> Iterator[None]:
 
     path = context.run.performance(step.name)
     path.parent.mkdir(exist_ok=True)
-    # Dask's report is about the client that was opened last
-    context.client()
     report = performance_report(filename=str(path))
-    report.__enter__()
-    yield
-    # not after a failure: a scheduler that is gone cannot report
-    report.__exit__(None, None, None)
+    # Dask's report is about the current client
+    with context.client().as_current():
+        report.__enter__()
+        yield
+        # not after a failure: a scheduler that is gone cannot report
+        report.__exit__(None, None, None)
 
 
 def _prune(context: StepContext, started: datetime) -> None:

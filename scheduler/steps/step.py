@@ -76,10 +76,14 @@ class Step:
     inputs: Callable[[AnalysisConfig, RunFolder], Mapping[str, JsonValue]]
     """Identity of what it reads besides the outputs of other steps."""
 
+    def load(self) -> StepModule:
+        """Import the step's module and return it."""
+        implementation: StepModule = importlib.import_module(self.module)
+        return implementation
+
     def execute(self, context: StepContext) -> None:
         """Do it: call ``execute`` of the step's module."""
-        implementation: StepModule = importlib.import_module(self.module)
-        implementation.execute(context)
+        self.load().execute(context)
 
 
 class PartialResultError(IncompleteTasksError):

@@ -143,7 +143,7 @@ def interrupt(signal_number: int, *arguments: str | Path, group: bool = False, *
         lines.append(line)
         if line.startswith("Dask: "):
             break
-    children = [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
+    children = psutil.Process(process.pid).children(recursive=True)
     start = time.monotonic()
     if group:
         os.killpg(process.pid, signal_number)
@@ -153,5 +153,6 @@ def interrupt(signal_number: int, *arguments: str | Path, group: bool = False, *
         lines.append(process.stderr.read())
     status = process.wait(timeout=100)
     seconds = time.monotonic() - start
-    orphans = [pid for pid in children if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
-    return Interrupted(status, "".join(lines), seconds, orphans)
+    # Python's tracker of shared resources ends when it sees that its parent has, which is a moment later.
+    _, left = psutil.wait_procs(children, timeout=2.0)
+    return Interrupted(status, "".join(lines), seconds, [child.pid for child in left if child.status() != "zombie"])

@@ -13,6 +13,7 @@ from distributed import Client
 from scheduler.chunks import ChunkSettings
 from scheduler.coffea_run import ProcessedFileset, run_processor
 from scheduler.progress import Terminal
+from scheduler.result_store import ResultStore
 from scheduler.tasks import TaskSettings
 
 N_EVENTS = 1000
@@ -50,6 +51,7 @@ def count_slowly(client: Client, folder: Path, seconds: float) -> ProcessedFiles
         terminal=Terminal(),
         chunks=ChunkSettings(entries=CHUNK, merge_group=5),
         tasks=TaskSettings(),
+        store=ResultStore(str(folder / "results")),
     )
 
 

@@ -67,7 +67,7 @@ def test_workers_run_the_wheel_with_one_thread(site: str, tmp_path: Path, monkey
         for place, threads in client.run(look).values():
             assert "/leptophile-" in place
             assert threads == "1"
-        assert client.scheduler.address.startswith("tls://")
+        assert client.scheduler_info()["address"].startswith("tls://")
 
 
 def test_a_wrong_password_is_said_to_be_wrong(site: str, sample: Sample, tmp_path: Path) -> None:

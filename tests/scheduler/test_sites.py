@@ -1,5 +1,6 @@
 """Site files, job scripts, wheels and what is said when no worker comes: all that needs no cluster."""
 
+import contextlib
 import io
 import os
 import re
@@ -280,6 +281,18 @@ def test_exit_statuses_are_explained() -> None:
     assert explain_exit_status(126, "/p") == "with exit status 126: /p cannot be read or executed on the node"
     assert "killed, most often for using more memory" in explain_exit_status(137, None)
     assert explain_exit_status(3, None) == "with exit status 3"
+
+
+@pytest.mark.parametrize(
+    ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, StoppedBySignal)], ids=["INT", "TERM"]
+)
+def test_a_signal_that_a_library_swallows_is_raised_again(number: int, raised: type[BaseException]) -> None:
+    went_on = False
+    with pytest.raises(raised), stop_signals_raise():
+        with contextlib.suppress(BaseException):
+            signal.raise_signal(number)
+        went_on = True
+    assert went_on
 
 
 def test_signals_stop_and_wait_while_something_is_cleaned_up() -> None:
