@@ -16,6 +16,7 @@ from pydantic import Field
 
 from scheduler.clusters.running import RunningCluster, SiteUse, Waiting, follow_work
 from scheduler.clusters.settings import ClusterError, ListeningSite, Shipping, WorkerCount
+from scheduler.clusters.signals import interrupt_kept
 from scheduler.clusters.threads import ONE_THREAD
 from scheduler.clusters.transport import security_for, uses_tls
 
@@ -115,7 +116,8 @@ def open_batch(site: BatchSite, system: BatchSystem, use: SiteUse) -> Iterator[R
     """
     from distributed import Client
 
-    from scheduler.clusters.jobs import Submissions
+    with interrupt_kept():
+        from scheduler.clusters.jobs import Submissions
 
     for command in system.commands:
         if shutil.which(command) is None:

@@ -58,6 +58,17 @@ def stop_signals_raise() -> Iterator[None]:
 
 
 @contextmanager
+def interrupt_kept() -> Iterator[None]:
+    """Keep what SIGINT does while the context is open: dask-jobqueue changes it as soon as it is imported."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is not before:
+            signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def uninterrupted() -> Iterator[None]:
     """While the context is open, signals to stop wait: what is being cleaned up is not left half done."""
     if threading.current_thread() is not threading.main_thread():
