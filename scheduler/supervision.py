@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
 
 from scheduler.cluster_health import ClusterHealth, StoppedError
+from scheduler.clusters.signals import raise_lost_signal
 from scheduler.failures import FailureKind, TaskFailure, shorten
 from scheduler.task_attempt import Attempt, TaskError
 from scheduler.worker_deaths import Cause, WorkerDeath, WorkerWatch, watch_workers
@@ -196,6 +197,7 @@ class _Supervision:
 
     def _next_done(self) -> list[Future]:
         """Wait for finished futures; none if something else may have to be done meanwhile."""
+        raise_lost_signal()
         patience = self.settings.poll_s if self._confined is None else min(_CONFINED_POLL_S, self.settings.poll_s)
         if self._again:
             patience = min(patience, max(self._again[0][0] - time.monotonic(), 0.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,12 +23,34 @@ class StoppedBySignal(SystemExit):
         self.signal = signal.Signals(number)
 
 
+_STOPS: Final = (KeyboardInterrupt, StoppedBySignal)
+
+
+class _StopHandler:
+    """Raises when a signal comes, and remembers that it did."""
+
+    def __init__(self) -> None:
+        self._came: int | None = None
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        self._came = number
+        self.raise_again()
+
+    def raise_again(self) -> None:
+        """Raise if a signal came: whoever still runs has not heard of it."""
+        if self._came == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self._came is not None:
+            raise StoppedBySignal(self._came)
+
+
 @contextmanager
 def stop_signals_raise() -> Iterator[None]:
     """While the context is open, SIGTERM and SIGHUP raise `StoppedBySignal` in the main thread, SIGINT as always.
 
-    What is raised may get lost in a library that catches everything, or where Python ignores exceptions. Then it is
-    raised once more when the context is left: a command that was told to stop never ends as if it had not been.
+    What is raised may get lost: in a library that catches everything, or in a finaliser, where Python can but report
+    it. Then it is raised once more by `raise_lost_signal`, at the latest when the context is left: a command that
+    was told to stop never ends as if it had not been.
 
     In other threads nothing is changed: they get no signals. A SIGHUP that is ignored stays so, for that is what nohup
     asks for; shells ignore SIGINT for everything in the background, whether it has workers to stop or not.
@@ -35,26 +58,27 @@ def stop_signals_raise() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-
-    came: list[int] = []
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        came.append(number)
-        if number == signal.SIGINT:
-            raise KeyboardInterrupt
-        raise StoppedBySignal(number)
-
-    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop}
+    stop = _StopHandler()
+    stopping = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        handlers[signal.SIGHUP] = stop
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        stopping.append(signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in stopping}
+    report = sys.unraisablehook
+    sys.unraisablehook = lambda lost: None if isinstance(lost.exc_value, _STOPS) else report(lost)
     try:
         yield
-        if came:
-            raise KeyboardInterrupt if came[0] == signal.SIGINT else StoppedBySignal(came[0])
+        stop.raise_again()
     finally:
+        sys.unraisablehook = report
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def raise_lost_signal() -> None:
+    """Raise what an earlier signal raised in vain; long work asks between its pieces."""
+    handler = signal.getsignal(signal.SIGTERM)
+    if isinstance(handler, _StopHandler) and threading.current_thread() is threading.main_thread():
+        handler.raise_again()
 
 
 @contextmanager

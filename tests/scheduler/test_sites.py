@@ -27,7 +27,7 @@ from scheduler.clusters.htcondor import HTCondorSite
 from scheduler.clusters.preparation import own_identity
 from scheduler.clusters.running import SiteUse
 from scheduler.clusters.settings import ClusterError, WorkerCount
-from scheduler.clusters.signals import StoppedBySignal, stop_signals_raise, uninterrupted
+from scheduler.clusters.signals import StoppedBySignal, raise_lost_signal, stop_signals_raise, uninterrupted
 from scheduler.clusters.site import KINDS, parse_site, read_site, resolve_site
 from scheduler.clusters.slurm import Slurm, SlurmSite, slurm_duration
 from scheduler.clusters.submit_commands import check_submit_command
@@ -305,6 +305,24 @@ def test_signals_stop_and_wait_while_something_is_cleaned_up() -> None:
         os.kill(os.getpid(), signal.SIGINT)
         cleaned = True
     assert cleaned
+
+
+def test_a_signal_that_is_lost_in_a_finaliser_is_raised_by_the_work(capfd: pytest.CaptureFixture[str]) -> None:
+    class Stopped:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    def work() -> None:
+        with stop_signals_raise():
+            stopped = Stopped()
+            del stopped
+            raise_lost_signal()
+            pytest.fail("the work goes on")
+
+    with pytest.raises(StoppedBySignal):
+        work()
+    assert capfd.readouterr().err == ""
+    raise_lost_signal()
 
 
 def test_every_run_has_a_name_of_its_own() -> None:
