@@ -22,6 +22,7 @@ CONDA_NAMES = {
     "coffea[dask]": ("coffea",),
     "dask[distributed]": ("dask", "distributed"),
     "dask-gateway-server[local]": ("dask-gateway-server-local",),
+    "fastjsonschema": ("python-fastjsonschema",),
     "htcondor": ("python-htcondor",),
     "matplotlib": ("matplotlib-base",),
     "xgboost-cpu": ("py-xgboost-cpu",),

@@ -44,6 +44,23 @@ def log_normal_tail(x: float) -> float:
 
 
 @compiled
+def log_displaced_normal(c: float, low: float, high: float) -> float:
+    """Return ln ∫ exp(−c t) exp(−t²/2) dt/√2π from `low` to `high`: a normal distribution displaced by −c.
+
+    >>> round(log_displaced_normal(2.0, -np.inf, np.inf), 6), round(log_displaced_normal(0.0, 0.0, np.inf), 6)
+    (2.0, -0.693147)
+    """
+    near, far = low + c, high + c
+    if near < -NO_TAIL and far > NO_TAIL:
+        return 0.5 * c * c
+    tail = log_normal_tail(near)
+    if far - near > FAR_APART and far > NO_TAIL:
+        return 0.5 * c * c + tail
+    beyond = log_normal_tail(far) - tail
+    return 0.5 * c * c + tail + (math.log1p(-math.exp(beyond)) if beyond > -37.0 else 0.0)
+
+
+@compiled
 def log_normal_average(count: float, a: float, c: float, low: float, high: float) -> float:
     """Return ln ∫ (a + c t)ⁿ exp(−a − c t) exp(−t²/2) dt/√2π from `low` to `high`.
 
@@ -63,15 +80,7 @@ def log_normal_average(count: float, a: float, c: float, low: float, high: float
     if a + c * low < 0.0:
         low = -a / c
     if count <= 0.0:
-        # A normal distribution displaced by −c.
-        near, far = low + c, high + c
-        if near < -NO_TAIL and far > NO_TAIL:
-            return 0.5 * c * c - a
-        tail = log_normal_tail(near)
-        if far - near > FAR_APART and far > NO_TAIL:
-            return 0.5 * c * c - a + tail
-        beyond = log_normal_tail(far) - tail
-        return 0.5 * c * c - a + tail + (math.log1p(-math.exp(beyond)) if beyond > -37.0 else 0.0)
+        return log_displaced_normal(c, low, high) - a
     half = 0.5 * (a - c * c)
     root = math.sqrt(half * half + count * c * c)
     rate = half + root if half > 0.0 else count * c * c / (root - half)

@@ -1,11 +1,16 @@
 """The likelihood of the cross-section with nuisance parameters integrated out, draw by draw.
 
-One local parameter of each bin is integrated out in closed form or by quadrature (`bin_integrals`): the one whose prior
-moves the rate most, together with every other normal one that never reaches its bounds, because a sum of normal
-variables is one again. What is left, the *sampled* parameters, has coordinates in which the priors are standard normal
-or nearly so: a normal constraint is a normal prior around its auxiliary observation, a Poisson one with n auxiliary
-events a gamma prior of shape n + 1, whose cube root is close to normal (E. Wilson, M. Hilferty, PNAS 17 (1931) 684);
-the density in these coordinates is exact. Parameters without constraint keep a flat prior within their bounds.
+Local parameters are integrated out bin by bin, in closed form or by quadrature (`bin_integrals`):
+
+- in a bin without events, all of them: its probability exp(−rate) is a product over parameters that scale different
+  cells, and so is its average;
+- in a bin with events, the one whose prior moves the rate most, together with every other normal one that never
+  reaches its bounds, because a sum of normal variables is one again.
+
+What is left, the *sampled* parameters, has coordinates in which the priors are standard normal or nearly so: a normal
+constraint is a normal prior around its auxiliary observation, a Poisson one with n auxiliary events a gamma prior of
+shape n + 1, whose cube root is close to normal (E. Wilson, M. Hilferty, PNAS 17 (1931) 684); the density in these
+coordinates is exact. Parameters without constraint keep a flat prior within their bounds.
 """
 
 import math
@@ -14,7 +19,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from models.compiled import compiled
-from models.inference.bin_integrals import log_gamma_average, log_normal_average
+from models.inference.bin_integrals import log_displaced_normal, log_gamma_average, log_normal_average
 from models.inference.compiled_model import CompiledModel, Constraint, Floats, Indices, offsets
 from models.inference.likelihood import Likelihood
 from models.inference.newton import factorise
@@ -30,7 +35,7 @@ class IntegrationPlan(NamedTuple):
     sampled: Indices
     """Sampled parameters, shape (n_sampled,)."""
     bin_start: Indices
-    """Integrated parameters of each bin, all of them normal or a single Poisson one."""
+    """Integrated parameters of each bin: all of them normal or a single Poisson one where events were counted."""
     bin_parameter: Indices
     base: Floats
     """Values of all parameters before the sampled ones are put in, shape (n_parameters,)."""
@@ -62,11 +67,10 @@ def plan_integration(likelihood: Likelihood, point: Floats) -> IntegrationPlan:
         ]
         candidates.sort(key=lambda p: -spread[p])
         group = candidates[:1]
-        if group and _is_far(likelihood, group[0]):
-            for other in candidates[1:]:
-                # Two factors on one cell multiply: their sum is no normal variable.
-                if _is_far(likelihood, other) and all(cells[other].isdisjoint(cells[p]) for p in group):
-                    group.append(other)
+        for other in candidates[1:]:
+            # Two factors on one cell multiply: their effects on the rate do not add up.
+            if _can_join(likelihood, b, group, other) and all(cells[other].isdisjoint(cells[p]) for p in group):
+                group.append(other)
         chosen.append(group)
     integrated = {p for group in chosen for p in group}
     base = model.initial.copy()
@@ -89,6 +93,14 @@ def _cells_of(model: CompiledModel) -> dict[int, set[int]]:
             if int(p) in found:
                 found[int(p)].add(cell)
     return found
+
+
+def _can_join(likelihood: Likelihood, b: int, group: list[int], other: int) -> bool:
+    """Return whether a parameter can be integrated out of a bin together with those that are already."""
+    if likelihood.observed.counts[0, b] == 0:
+        # With no factor below zero no rate is: each parameter has no bounds but its own.
+        return all(likelihood.control.lower[p] >= 0.0 for p in (*group, other))
+    return all(_is_far(likelihood, p) for p in (*group, other))
 
 
 def _is_far(likelihood: Likelihood, parameter: int) -> bool:
@@ -125,6 +137,27 @@ def coordinate_of(model: CompiledModel, parameter: int, auxiliary: Floats, value
         return float(3.0 * math.sqrt(shape) * (root - 1.0 + 1.0 / (9.0 * shape)))
     centre = auxiliary[parameter] if model.constraint[parameter] == 1 else model.initial[parameter]
     return float((value - centre) / model.width[parameter])
+
+
+@compiled
+def log_slope_average(
+    constraint: int, centre: float, width: float, factor: float, lower: float, upper: float, slope: float
+) -> float:
+    """Return ln of the average of exp(−slope·(θ − base)) over one integrated parameter θ, −∞ for a negative slope.
+
+    Parameters
+    ----------
+    constraint, centre, width, factor, lower, upper
+        Of the parameter, `centre` being its auxiliary observation; the base is 0 for a Poisson constraint, else the
+        centre.
+    slope
+        Derivative of a rate by it.
+    """
+    if slope < 0.0:
+        return -np.inf
+    if constraint == 2:
+        return log_gamma_average(0.0, 0.0, slope / factor, centre + 1.0)
+    return log_displaced_normal(slope * width, (lower - centre) / width, (upper - centre) / width)
 
 
 @compiled
@@ -178,6 +211,32 @@ def log_joint(
         for b in range(n_bins):
             first, end = plan.bin_start[b], plan.bin_start[b + 1]
             count = counts[b]
+            if count == 0.0 and end > first + 1:
+                constant = 0.0
+                for k in range(xsec_fb.size):
+                    rate = background[b] + xsec_fb[k] * signal[b]
+                    values[draw, k] += -rate if rate >= 0.0 else -np.inf
+                for i in range(first, end):
+                    parameter = plan.bin_parameter[i]
+                    # A parameter of the background alone has one average at every cross-section.
+                    n_different = xsec_fb.size if of_signal[parameter] != 0.0 else 1
+                    for k in range(n_different):
+                        average = log_slope_average(
+                            model.constraint[parameter],
+                            auxiliary[parameter],
+                            model.width[parameter],
+                            model.factor[parameter],
+                            plan.lower[parameter],
+                            plan.upper[parameter],
+                            of_background[parameter] + xsec_fb[k] * of_signal[parameter],
+                        )
+                        if n_different == 1:
+                            constant += average
+                        else:
+                            values[draw, k] += average
+                for k in range(xsec_fb.size):
+                    values[draw, k] += constant
+                continue
             for k in range(xsec_fb.size):
                 rate = background[b] + xsec_fb[k] * signal[b]
                 if first == end:

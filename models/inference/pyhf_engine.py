@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
-import pyhf
 from scipy.special import ndtr
 
 from models.inference.compiled_model import Floats
 from models.inference.configuration import InferenceSettings
+from models.inference.pyhf_library import pyhf
 from models.inference.results import BayesianLimit, BestFit, ClsLimits, InferenceError, MassPointResult, Status
 from models.inference.specification import Specification, read_specification
 

@@ -197,7 +197,7 @@ def _densities(sampled: SampledPosterior, parts: list[Floats], grid: XsecGrid, n
 
     They are on one scale; their sizes are the draws' weights.
     """
-    logs = np.stack([sampled.log_values(standard, grid, n_evaluations) for standard in parts])
+    logs = sampled.log_values(np.concatenate(parts), grid, n_evaluations).reshape(len(parts), -1, grid.root.size)
     peak = float(logs.max())
     densities: Floats = np.exp(logs - (peak if np.isfinite(peak) else 0.0)) * grid.prior
     return densities

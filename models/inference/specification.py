@@ -7,13 +7,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyhf
 
 from models.inference.compiled_model import Floats
+from models.inference.pyhf_library import pyhf
 from models.inference.results import InferenceError
+from models.inference.schema import validate_workspace
 
 _PYHF_ERRORS = (
     pyhf.exceptions.InvalidSpecification,
+    pyhf.exceptions.SchemaNotFound,
     pyhf.exceptions.InvalidModel,
     pyhf.exceptions.InvalidModifier,
     pyhf.exceptions.InvalidMeasurement,
@@ -43,8 +45,8 @@ def read_specification(
     measurement
         Name of the measurement; the first one if not given.
     validate
-        Whether pyhf checks the workspace against its schema, which takes longer than everything else here. Only a
-        workspace of `models.inference.workspace.build_workspace` may go without.
+        Whether the workspace is checked against pyhf's schema. Only one of
+        `models.inference.workspace.build_workspace` may go without.
 
     Raises
     ------
@@ -55,7 +57,7 @@ def read_specification(
     pyhf.set_backend("numpy")
     try:
         if validate:
-            pyhf.schema.validate(workspace, "workspace.json", version=workspace.get("version"))
+            validate_workspace(workspace)
         _refuse_duplicates(workspace)
         config = _measurement(workspace, measurement)["config"]
         parts = {"channels": workspace["channels"], "parameters": config["parameters"]}

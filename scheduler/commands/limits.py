@@ -113,9 +113,8 @@ class Outcome:
 
 def _settings(config: str | None, method: Method, level: float | None, *, expected: bool) -> InferenceSettings:
     from models.inference.configuration import InferenceSettings, LimitMethod
-    from scheduler.configuration import load_configuration
 
-    settings = InferenceSettings() if config is None else load_configuration(config).inference
+    settings = InferenceSettings() if config is None else _configured(config)
     methods = settings.methods if method is Method.ALL else (LimitMethod(method),)
     methods = tuple(m for m in methods if m is not LimitMethod.EXPECTED_BAYESIAN)
     if expected:
@@ -124,6 +123,13 @@ def _settings(config: str | None, method: Method, level: float | None, *, expect
     if level is not None:
         changes["confidence_level"] = level
     return settings.model_copy(update=changes)
+
+
+def _configured(config: str) -> InferenceSettings:
+    # Imports all packages whose settings a configuration has, which takes as long as dozens of limits.
+    from scheduler.configuration import load_configuration
+
+    return load_configuration(config).inference
 
 
 def _infer(path: Path, *, settings: InferenceSettings, measurement: str | None, engine: Engine, seed: int) -> Outcome:
