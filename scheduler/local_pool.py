@@ -8,11 +8,18 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from typing import TypeVar
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from typing import Final, TypeVar
+
+from models.errors import IncompleteRunError
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_WAITING_PER_WORKER: Final = 8
+"""Items that have been handed out for each process: enough to keep it busy, and no more results than that at once."""
 
 
 def available_cores() -> int:
@@ -33,6 +40,11 @@ def map_on_cores(function: Callable[[T], R], items: Sequence[T], workers: int) -
         What to do.
     workers
         Number of processes; with one, all is done here.
+
+    Raises
+    ------
+    IncompleteRunError
+        If a process died.
     """
     if not items:
         return
@@ -40,7 +52,20 @@ def map_on_cores(function: Callable[[T], R], items: Sequence[T], workers: int) -
     if workers == 1 or len(items) < 3 or "fork" not in multiprocessing.get_all_start_methods():
         yield from ((index, function(items[index])) for index in range(1, len(items)))
         return
-    with ProcessPoolExecutor(min(workers, len(items) - 1), multiprocessing.get_context("fork")) as executor:
-        futures = {executor.submit(function, items[index]): index for index in range(1, len(items))}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+    n_processes = min(workers, len(items) - 1)
+    rest = iter(range(1, len(items)))
+    waiting: dict[Future[R], int] = {}
+    with ProcessPoolExecutor(n_processes, multiprocessing.get_context("fork")) as executor:
+        try:
+            while True:
+                for index in islice(rest, n_processes * _WAITING_PER_WORKER - len(waiting)):
+                    waiting[executor.submit(function, items[index])] = index
+                if not waiting:
+                    return
+                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield waiting.pop(future), future.result()
+        except BrokenProcessPool as error:
+            raise IncompleteRunError(
+                "A process of this command died, perhaps because the memory was full; --workers asks for fewer."
+            ) from error

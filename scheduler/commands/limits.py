@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from models.errors import BadInputError, IncompleteRunError, LeptophileError, UsageError
-from scheduler.commands.options import ConfigOption
+from models.errors import BadInputError, IncompleteRunError, UsageError
+from scheduler.commands.options import ConfigOption, SiteOption
 from scheduler.local_pool import available_cores, map_on_cores
+from scheduler.result_lines import ResultLines, result_lines
+from scheduler.workspace_limits import (
+    Engine,
+    Summary,
+    WorkspaceFile,
+    WorkspaceInference,
+    parse,
+    read_text,
+    summary,
+    workspace_files,
+)
 
 if TYPE_CHECKING:
     from models.inference.configuration import InferenceSettings
-    from models.inference.results import BayesianLimit, MassPointResult
+    from scheduler.progress import Terminal
+    from scheduler.workspace_scan import Keep
+
+    MapOver = Callable[[Sequence[WorkspaceFile], WorkspaceInference, Keep], None]
+
+_LOCAL: Final = "local"
 
 
 class Method(StrEnum):
@@ -32,17 +47,15 @@ class Method(StrEnum):
     CLS = "cls"
 
 
-class Engine(StrEnum):
-    """What computes them."""
-
-    COMPILED = "compiled"
-    PYHF = "pyhf"
-
-
 def limits(
     workspaces: Annotated[list[Path], typer.Argument(metavar="WORKSPACE…", help="pyhf workspaces in JSON.")],
-    json_path: Annotated[Path | None, typer.Option("--json", metavar="OUT", help="Write all results here.")] = None,
-    method: Annotated[Method, typer.Option(help="Limits to compute; the fit always is.")] = Method.ALL,
+    json_path: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="OUT", help="Write all results here, as they come; what it has is not redone."),
+    ] = None,
+    method: Annotated[
+        list[Method] | None, typer.Option(help="Limits to compute, repeatable; all by default. The fit always is.")
+    ] = None,
     level: Annotated[
         float | None, typer.Option(min=0.5, max=0.9999, help="Confidence and credibility level; 0.9 by default.")
     ] = None,
@@ -52,7 +65,10 @@ def limits(
         Engine, typer.Option(help="pyhf: its own slow fits and CLs limits, for models without a compiled form.")
     ] = Engine.COMPILED,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the Bayesian methods.")] = 1,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; the cores of this machine by default.")] = None,
+    site: SiteOption = _LOCAL,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes of the site local; the cores of this machine by default.")
+    ] = None,
     plots: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Draw posteriors, profiles, chains, pulls, impacts, CLs here.")
     ] = None,
@@ -66,56 +82,34 @@ def limits(
 
     Each workspace has one parameter of interest that scales the signal; limits are in its unit.
     """
-    from scheduler.progress import Terminal
-
     if json_path is not None and not json_path.parent.is_dir():
         raise UsageError(f"--json: there is no folder {json_path.parent}.")
     if corner and plots is None:
         raise UsageError("--corner chooses what --plots draws; give it a folder.")
     if plots is not None and engine is Engine.PYHF:
         raise UsageError("--plots: figures are drawn by the compiled engine only.")
-    settings = _settings(config, method, level, expected=expected)
-    infer = partial(_infer, settings=settings, measurement=measurement, engine=engine, seed=seed)
-    outcomes: dict[int, Outcome] = {}
-    with Terminal().progress("Limits", len(workspaces), "workspaces") as advance:
-        for index, outcome in map_on_cores(infer, workspaces, workers or available_cores()):
-            outcomes[index] = outcome
-            advance(1)
-    ordered = [outcomes[index] for index in range(len(workspaces))]
-    if json_path is not None:
-        _write(json_path, ordered)
-    _show(ordered)
+    if workers is not None and site != _LOCAL:
+        raise UsageError("--workers: how many a site has is said in its file.")
+    settings = _settings(config, method or [Method.ALL], level, expected=expected)
+    infer = WorkspaceInference(settings, measurement, engine, seed)
+    files = workspace_files(workspaces)
+    with result_lines(json_path) if json_path is not None else nullcontext() as lines:
+        found = _infer_all(files, infer, lines, site, workers or available_cores(), config)
+        if lines is not None:
+            lines.finish()
+    for one in found:
+        typer.echo(f"{one.path}: {one.numbers} ({one.status})")
     if plots is not None:
-        _draw(ordered, plots, tuple(corner or ()), settings, measurement, seed, workers or available_cores())
-    failed = [outcome for outcome in ordered if outcome.result is None]
-    incomplete = [f"{o.path} ({o.status})" for o in ordered if o.result is not None and not o.result.is_complete]
-    if failed and len(workspaces) == 1:
-        raise BadInputError(f"{failed[0].path}: {failed[0].failure}")
-    if failed or incomplete:
-        named = [f"{outcome.path} ({outcome.failure})" for outcome in failed] + incomplete
-        raise IncompleteRunError(f"No complete result for {', '.join(named)}.")
+        drawn = [file for file, one in zip(files, found, strict=True) if one.failure is None]
+        _draw(drawn, plots, tuple(corner or ()), infer, workers or available_cores())
+    _raise_incomplete(found)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one workspace."""
-
-    path: Path
-    result: MassPointResult | None
-    failure: str = ""
-    """Why there is no result, one sentence."""
-
-    @property
-    def status(self) -> str:
-        """Status of the result, or the reason why there is none."""
-        return f"failed: {self.failure}" if self.result is None else self.result.status
-
-
-def _settings(config: str | None, method: Method, level: float | None, *, expected: bool) -> InferenceSettings:
+def _settings(config: str | None, asked: Sequence[Method], level: float | None, *, expected: bool) -> InferenceSettings:
     from models.inference.configuration import InferenceSettings, LimitMethod
 
     settings = InferenceSettings() if config is None else _configured(config)
-    methods = settings.methods if method is Method.ALL else (LimitMethod(method),)
+    methods = settings.methods if Method.ALL in asked else tuple(LimitMethod(method) for method in asked)
     methods = tuple(m for m in methods if m is not LimitMethod.EXPECTED_BAYESIAN)
     if expected:
         methods += (LimitMethod.EXPECTED_BAYESIAN,)
@@ -132,129 +126,87 @@ def _configured(config: str) -> InferenceSettings:
     return load_configuration(config).inference
 
 
-def _infer(path: Path, *, settings: InferenceSettings, measurement: str | None, engine: Engine, seed: int) -> Outcome:
-    import numpy as np
+def _infer_all(
+    files: Sequence[WorkspaceFile],
+    infer: WorkspaceInference,
+    lines: ResultLines | None,
+    site: str,
+    workers: int,
+    config: str | None,
+) -> list[Summary]:
+    """Compute every workspace whose result is not there yet, keep the results, and return what there is to say."""
+    from scheduler.progress import Terminal
 
-    from models.inference.engine import infer_mass_point
-    from models.inference.pyhf_engine import infer_with_pyhf
+    terminal = Terminal()
+    found: dict[int, Summary] = {}
+    if lines is not None:
+        files = [infer.identified(file) for file in files]
+        wanted = {file.identity: file.index for file in files if file.identity is not None}
+        found = {index: summary(one) for index, one in lines.reuse(wanted, lambda one: summary(one).failure is None)}
+        if found:
+            terminal.say(f"Limits: {len(found)} of {len(files)} workspaces have their results already")
+    missing = [file for file in files if file.index not in found]
+    if missing:
+        with (
+            _mapping(site, workers, config, terminal) as map_over,
+            terminal.progress("Limits", len(missing), "workspaces") as advance,
+        ):
 
-    try:
-        specification = _read(path)
-        if engine is Engine.PYHF:
-            return Outcome(path, infer_with_pyhf(specification, settings, measurement))
-        # The same stream for every workspace: a result does not depend on what else was asked for.
-        result = infer_mass_point(specification, settings, np.random.SeedSequence(seed), measurement)
-    except LeptophileError as error:
-        return Outcome(path, None, str(error))
-    return Outcome(path, result)
+            def keep(file: WorkspaceFile, line: str) -> None:
+                if lines is not None:
+                    lines.add(file.index, line)
+                found[file.index] = summary(json.loads(line))
+                advance(1)
 
-
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        specification = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadInputError(f"The workspace {path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise BadInputError(f"The workspace {path} is not JSON: {error}.") from error
-    if not isinstance(specification, dict):
-        raise BadInputError(f"The workspace {path} is not a JSON object.")
-    return specification
-
-
-def _write(path: Path, outcomes: Sequence[Outcome]) -> None:
-    entries = [entry(outcome, name) for outcome, name in zip(outcomes, _names(outcomes), strict=True)]
-    try:
-        path.write_text(json.dumps(entries, indent=1, allow_nan=False), encoding="utf-8")
-    except OSError as error:
-        raise BadInputError(f"The results cannot be written to {path}: {error.strerror}.") from error
+            map_over(missing, infer, keep)
+    return [found[file.index] for file in files]
 
 
-def _names(outcomes: Sequence[Outcome]) -> list[str]:
-    """Return what each workspace is called: its file's name, with the folders where that is not unique."""
-    stems = Counter(outcome.path.stem for outcome in outcomes)
-    return [o.path.stem if stems[o.path.stem] == 1 else str(o.path.with_suffix("")) for o in outcomes]
+@contextmanager
+def _mapping(site: str, workers: int, config: str | None, terminal: Terminal) -> Iterator[MapOver]:
+    """Yield how workspaces are mapped: over processes of this machine, or over the workers of another site."""
+    from scheduler.workspace_scan import infer_on_cores, infer_on_workers
+
+    if site == _LOCAL:
+        from models.compiled import plain_arrays_only
+
+        with plain_arrays_only():
+            yield partial(infer_on_cores, workers=workers)
+        return
+    from scheduler.clusters import check_site, connect
+    from scheduler.configuration import AnalysisConfig, load_configuration
+
+    check_site(site)
+    analysis = AnalysisConfig() if config is None else load_configuration(config)
+    with connect(site, analysis.cluster, terminal) as client:
+        yield partial(infer_on_workers, client, settings=analysis.tasks)
 
 
 def _draw(
-    outcomes: Sequence[Outcome],
-    folder: Path,
-    corner: tuple[str, ...],
-    settings: InferenceSettings,
-    measurement: str | None,
-    seed: int,
-    workers: int,
+    files: Sequence[WorkspaceFile], folder: Path, corner: tuple[str, ...], infer: WorkspaceInference, workers: int
 ) -> None:
     """Draw the figures of every workspace that has a result."""
     from scheduler.progress import Terminal
     from scheduler.workspace_figures import draw_workspace
 
-    named = zip(outcomes, _names(outcomes), strict=True)
-    tasks = [(o.path, _read(o.path), name) for o, name in named if o.result is not None]
-    draw = partial(draw_workspace, folder=folder, corner=corner, settings=settings, measurement=measurement, seed=seed)
+    tasks = [(file.path, parse(read_text(file.path), file.path), file.name) for file in files]
+    draw = partial(
+        draw_workspace,
+        folder=folder,
+        corner=corner,
+        settings=infer.settings,
+        measurement=infer.measurement,
+        seed=infer.seed,
+    )
     with Terminal().progress("Figures", len(tasks), "workspaces") as advance:
         for _ in map_on_cores(draw, tasks, workers):
             advance(1)
 
 
-def entry(outcome: Outcome, name: str) -> dict[str, Any]:
-    """Return what the JSON file says of one workspace; everything that was not found is null.
-
-    Parameters
-    ----------
-    outcome
-        What became of it.
-    name
-        What it is called: the file's name, with its folders where that is not unique.
-    """
-    from models.inference.results import BayesianLimit, BestFit, ClsLimits, MassPointResult, Status
-
-    none = BayesianLimit(Status.NOT_COMPUTED)
-    nothing = MassPointResult(
-        BestFit(Status.NOT_COMPUTED), ClsLimits(Status.NOT_COMPUTED, Status.NOT_COMPUTED), none, none
-    )
-    result = outcome.result or nothing
-    fit, band = result.fit, result.expected_bayesian
-    return {
-        "name": name,
-        "workspace": str(outcome.path),
-        "status": outcome.status,
-        "mu_hat": fit.xsec_hat_fb,
-        "mu_err": fit.xsec_err_fb,
-        "mu_err_down": fit.xsec_err_down_fb,
-        "mu_err_up": fit.xsec_err_up_fb,
-        "nll": fit.nll,
-        "significance": fit.significance,
-        "q0": fit.q0,
-        "p_local": fit.p_local,
-        "cls_obs": result.cls.observed_fb,
-        "cls_exp": list(result.cls.expected_fb),
-        "bayes_qmc": result.quasi_monte_carlo.limit_fb,
-        "bayes_qmc_err": _error(result.quasi_monte_carlo),
-        "bayes_mh": result.metropolis.limit_fb,
-        "bayes_mh_err": _error(result.metropolis),
-        "bayes_toymc": result.prior_averaging.limit_fb,
-        "bayes_toymc_err": _error(result.prior_averaging),
-        "bayes_exp": list(band.limits_fb) if band is not None else [None] * 5,
-        "details": asdict(result) if outcome.result is not None else None,
-    }
-
-
-def _error(limit: BayesianLimit) -> float | None:
-    """Return the Monte Carlo error of a limit in the unit of the parameter of interest."""
-    if limit.limit_fb is None or limit.relative_error is None:
-        return None
-    return limit.limit_fb * limit.relative_error
-
-
-def _show(outcomes: Sequence[Outcome]) -> None:
-    for outcome in outcomes:
-        shown = entry(outcome, outcome.path.stem)
-        numbers = {
-            "best fit": shown["mu_hat"],
-            "significance": shown["significance"],
-            "Bayesian limit": shown["bayes_qmc"] or shown["bayes_mh"] or shown["bayes_toymc"],
-            "CLs limit": shown["cls_obs"],
-            "expected CLs limit": shown["cls_exp"][2],
-        }
-        found = ", ".join(f"{name} {number:.4g}" for name, number in numbers.items() if number is not None)
-        typer.echo(f"{outcome.path}: {found or 'no result'} ({outcome.status})")
+def _raise_incomplete(found: Sequence[Summary]) -> None:
+    """End with a failure if a workspace has no result, or not all that was asked for."""
+    if len(found) == 1 and found[0].failure is not None:
+        raise BadInputError(f"{found[0].path}: {found[0].failure}")
+    incomplete = [f"{one.path} ({one.failure or one.status})" for one in found if not one.is_complete]
+    if incomplete:
+        raise IncompleteRunError(f"No complete result for {', '.join(incomplete)}.")

@@ -6,6 +6,7 @@ import pytest
 from scipy.stats import poisson
 
 from scheduler.commands.main import run_command
+from scheduler.workspace_limits import WorkspaceInference
 
 
 def workspace(counts, *, poi="mu"):
@@ -113,6 +114,63 @@ def test_unusable_file_is_named(tmp_path, capsys, content, message):
     assert "broken.json" in error
     assert message in error
     assert "Traceback" not in error
+
+
+def write(folder, **counts):
+    """Write workspaces by name and return their paths."""
+    folder.mkdir(exist_ok=True)
+    for name, n in counts.items():
+        (folder / f"{name}.json").write_text(json.dumps(workspace(n)) if n is not None else "{")
+    return [str(folder / f"{name}.json") for name in counts]
+
+
+def test_a_site_gives_the_same_and_keeps_the_others_where_one_fails(tmp_path, dask_client, capsys):
+    paths = write(tmp_path / "in", few=4.0, broken=None, many=9.0)
+    address = dask_client.scheduler.address
+    results = {}
+    for site in ("local", address):
+        out = tmp_path / f"{len(results)}.json"
+        assert run_command(["limits", *paths, "--json", str(out), "--method", "cls", "--site", site]) == 1
+        assert "broken.json" in capsys.readouterr().err
+        results[site] = json.loads(out.read_text())
+    assert results["local"] == results[address]
+    assert [found["status"].split(":")[0] for found in results[address]] == ["ok", "failed", "ok"]
+
+
+def test_only_what_is_missing_is_computed(tmp_path, monkeypatch):
+    out = tmp_path / "out.json"
+    computed = []
+    infer = WorkspaceInference.__call__
+
+    def counted(self, file):
+        computed.append(file.name)
+        return infer(self, file)
+
+    monkeypatch.setattr(WorkspaceInference, "__call__", counted)
+    command = ["limits", "--json", str(out), "--method", "cls", "--workers", "1"]
+    assert run_command([*command, *write(tmp_path, a=4.0, bad=None)]) == 1
+    assert run_command([*command, *write(tmp_path, a=4.0, bad=3.0, new=9.0)]) == 0
+    assert computed == ["a", "bad", "bad", "new"]
+    assert [found["name"] for found in json.loads(out.read_text())] == ["a", "bad", "new"]
+    # Another level is another result.
+    assert run_command([*command, "--level", "0.95", *write(tmp_path, new=9.0)]) == 0
+    assert computed[4:] == ["new"]
+
+
+def test_what_nobody_expected_costs_one_workspace_only(tmp_path, monkeypatch, capsys):
+    paths = write(tmp_path, good=4.0, odd=9.0)
+    infer = WorkspaceInference._infer
+
+    def broken(self, specification):
+        if specification["observations"][0]["data"] == [9.0]:
+            raise ZeroDivisionError("a number")
+        return infer(self, specification)
+
+    monkeypatch.setattr(WorkspaceInference, "_infer", broken)
+    assert run_command(["limits", *paths, "--method", "cls"]) == 1
+    shown = capsys.readouterr()
+    assert "good.json: best fit" in shown.out
+    assert "ZeroDivisionError: a number" in shown.err
 
 
 def test_nothing_to_do_is_wrong_use():
