@@ -53,10 +53,11 @@ class QuasiMonteCarloSettings(Settings):
     """The proposal takes the counts to know this factor less than they do: wider tails where they constrain."""
     covariance_weight: float = Field(default=8.0, gt=0)
     """Draws, for each parameter, that the first covariance counts as when it is adapted."""
-    n_evaluations: int = Field(default=16, ge=8)
+    n_evaluations: int = Field(default=8, ge=4)
     """Cross-sections at which the likelihood of a draw is evaluated; its logarithm is a smooth function in between."""
     interpolation_error: float = Field(default=1e-4, gt=0)
-    """Largest error of the posterior that this may make, relative to its integral; else every node is evaluated."""
+    """Largest error of the posterior that this may make, relative to its integral; until it is met the number is
+    doubled, up to every node."""
     relative_error_accepted: float = Field(default=0.02, gt=0)
     """Largest error, relative to the limit, with which the limit is still given."""
 

@@ -111,21 +111,26 @@ def _is_far(likelihood: Likelihood, parameter: int) -> bool:
 
 
 @compiled
-def parameter_at(model: CompiledModel, parameter: int, auxiliary: Floats, z: float) -> tuple[float, float, float]:
-    """Return a parameter's value at a coordinate, the derivative, and ln of the prior density in the coordinate."""
-    if model.constraint[parameter] == 2:
-        shape = auxiliary[parameter] + 1.0
+def parameter_at(constraint: int, centre: float, width: float, factor: float, z: float) -> tuple[float, float, float]:
+    """Return a parameter's value at a coordinate, the derivative, and ln of the prior density in the coordinate.
+
+    Parameters
+    ----------
+    constraint, centre, width, factor
+        Of the parameter; `centre` is its auxiliary observation, its initial value where it has no constraint.
+    z
+        Coordinate.
+    """
+    if constraint == 2:
+        shape = centre + 1.0
         root = 1.0 - 1.0 / (9.0 * shape) + z / (3.0 * math.sqrt(shape))
         if root <= 0.0:
             return 0.0, 0.0, -np.inf
         events = shape * root**3
         log_prior = (shape - 1.0) * math.log(events) - events - math.lgamma(shape)
         log_prior += 0.5 * math.log(2.0 * math.pi * shape) + 2.0 * math.log(root)
-        return events / model.factor[parameter], math.sqrt(shape) * root * root / model.factor[parameter], log_prior
-    width = model.width[parameter]
-    if model.constraint[parameter] == 1:
-        return auxiliary[parameter] + width * z, width, -0.5 * z * z
-    return model.initial[parameter] + width * z, width, 0.0
+        return events / factor, math.sqrt(shape) * root * root / factor, log_prior
+    return centre + width * z, width, -0.5 * z * z if constraint == 1 else 0.0
 
 
 @compiled
@@ -196,11 +201,18 @@ def log_joint(
         for i in range(plan.bin_start[b], plan.bin_start[b + 1]):
             if model.constraint[plan.bin_parameter[i]] == 1:
                 point[plan.bin_parameter[i]] = auxiliary[plan.bin_parameter[i]]
+    centre = np.where(model.constraint == 0, model.initial, auxiliary)
     for draw in range(coordinates.shape[0]):
         log_prior = 0.0
         for j in range(plan.sampled.size):
             parameter = plan.sampled[j]
-            point[parameter], _, log_density = parameter_at(model, parameter, auxiliary, coordinates[draw, j])
+            point[parameter], _, log_density = parameter_at(
+                model.constraint[parameter],
+                centre[parameter],
+                model.width[parameter],
+                model.factor[parameter],
+                coordinates[draw, j],
+            )
             log_prior += log_density
             if point[parameter] < plan.lower[parameter] or point[parameter] > plan.upper[parameter]:
                 log_prior = -np.inf
@@ -308,7 +320,10 @@ def laplace_approximation(
         # The maximum of a gamma density in the cube root lies higher than in the variable itself.
         raise_by = 2.0 / 3.0 / model.factor[parameter] if model.constraint[parameter] == 2 else 0.0
         centre[j] = coordinate_of(model, parameter, auxiliary, point[parameter] + raise_by)
-        _, slopes[j], _ = parameter_at(model, parameter, auxiliary, centre[j])
+        origin = auxiliary[parameter] if model.constraint[parameter] != 0 else model.initial[parameter]
+        _, slopes[j], _ = parameter_at(
+            model.constraint[parameter], origin, model.width[parameter], model.factor[parameter], centre[j]
+        )
         information[j + 1, j + 1] = 1.0 if model.constraint[parameter] != 0 else 1e-12
     row = np.empty(n_sampled + 1)
     for b in range(n_bins):

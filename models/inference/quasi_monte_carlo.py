@@ -83,24 +83,26 @@ class SampledPosterior:
         return logs
 
     def needed_evaluations(self, grid: XsecGrid, settings: QuasiMonteCarloSettings) -> int:
-        """Return how many cross-sections to evaluate: all nodes where a polynomial does not follow the logarithm.
+        """Return how many cross-sections to evaluate so that a polynomial through them follows the logarithm.
 
-        With next to no background the likelihood of an observed event falls to zero at a cross-section of zero, and its
-        logarithm has a pole there that no interpolation between a few nodes describes.
+        That is all nodes with next to no background: the likelihood of an observed event falls to zero at a
+        cross-section of zero then, and its logarithm has a pole there.
         """
         centre = np.zeros((1, self.plan.size))
         n_nodes = grid.root.size
-        exact, interpolated = (self.log_values(centre, grid, n)[0] for n in (n_nodes, settings.n_evaluations))
-        weights = grid.prior * grid.weights
+        exact = self.log_values(centre, grid, n_nodes)[0]
         peak = float(exact.max())
         if not np.isfinite(peak):
             return settings.n_evaluations
-        difference = np.abs(np.exp(exact - peak) - np.exp(interpolated - peak)) @ weights
-        return (
-            settings.n_evaluations
-            if difference < settings.interpolation_error * (np.exp(exact - peak) @ weights)
-            else n_nodes
-        )
+        weights = grid.prior * grid.weights
+        posterior = np.exp(exact - peak)
+        n = settings.n_evaluations
+        while n < n_nodes:
+            difference = np.abs(posterior - np.exp(self.log_values(centre, grid, n)[0] - peak)) @ weights
+            if difference < settings.interpolation_error * (posterior @ weights):
+                return n
+            n *= 2
+        return n_nodes
 
     def adapted(self, standard: Floats, weight: Floats, present_size: float) -> SampledPosterior:
         """Return the approximation with mean and covariance moved towards those of weighted draws.
