@@ -55,6 +55,13 @@ class LimitRow(Settings):
     xi_exp_p2_lifetime_aware: float | None = None
     xi_status_lifetime_aware: str | None = None
     """How these came about: the limit furthest from convergence, with its column."""
+    xsec_bayes_exp_m2_fb: float | None = None
+    """Expected Bayesian limits, from background-only toys, where `inference.methods` has `expected_bayesian`; those
+    without `bayes` in their name are CLs limits."""
+    xsec_bayes_exp_m1_fb: float | None = None
+    xsec_bayes_exp_0_fb: float | None = None
+    xsec_bayes_exp_p1_fb: float | None = None
+    xsec_bayes_exp_p2_fb: float | None = None
 
 
 class LifetimeLimit(Settings):

@@ -181,13 +181,19 @@ class MassPointResult:
     def columns(self) -> dict[str, float | None]:
         """Return the numbers under the column names of the limits table."""
         names = ("m2", "m1", "0", "p1", "p2")
-        return {
-            "xsec_hat_fb": self.fit.xsec_hat_fb,
-            "xsec_err_fb": self.fit.xsec_err_fb,
-            "significance": self.fit.significance,
-            "p_local": self.fit.p_local,
-            "xsec_ul_mh_fb": self.metropolis.limit_fb,
-            "xsec_ul_qmc_fb": self.quasi_monte_carlo.limit_fb,
-            "xsec_ul_toymc_fb": self.prior_averaging.limit_fb,
-            "xsec_ul_cls_fb": self.cls.observed_fb,
-        } | {f"xsec_exp_{name}_fb": value for name, value in zip(names, self.cls.expected_fb, strict=True)}
+        band = self.expected_bayesian
+        bayesian = band.limits_fb if band is not None else (None,) * len(names)
+        return (
+            {
+                "xsec_hat_fb": self.fit.xsec_hat_fb,
+                "xsec_err_fb": self.fit.xsec_err_fb,
+                "significance": self.fit.significance,
+                "p_local": self.fit.p_local,
+                "xsec_ul_mh_fb": self.metropolis.limit_fb,
+                "xsec_ul_qmc_fb": self.quasi_monte_carlo.limit_fb,
+                "xsec_ul_toymc_fb": self.prior_averaging.limit_fb,
+                "xsec_ul_cls_fb": self.cls.observed_fb,
+            }
+            | {f"xsec_exp_{name}_fb": value for name, value in zip(names, self.cls.expected_fb, strict=True)}
+            | {f"xsec_bayes_exp_{name}_fb": value for name, value in zip(names, bayesian, strict=True)}
+        )

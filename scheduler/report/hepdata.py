@@ -39,6 +39,11 @@ _QUANTITIES = (
             "Expected limit (CLs), median": "xsec_exp_0_fb",
             "Expected limit (CLs), +1 sigma": "xsec_exp_p1_fb",
             "Expected limit (CLs), +2 sigma": "xsec_exp_p2_fb",
+            "Expected limit (Bayesian), -2 sigma": "xsec_bayes_exp_m2_fb",
+            "Expected limit (Bayesian), -1 sigma": "xsec_bayes_exp_m1_fb",
+            "Expected limit (Bayesian), median": "xsec_bayes_exp_0_fb",
+            "Expected limit (Bayesian), +1 sigma": "xsec_bayes_exp_p1_fb",
+            "Expected limit (Bayesian), +2 sigma": "xsec_bayes_exp_p2_fb",
         },
     ),
     _Quantity(

@@ -16,6 +16,7 @@ from models.published_limits import PublishedLimits
 from models.search import Channel
 from scheduler.limits_table import LimitRow, column
 from scheduler.report.style import (
+    BAYESIAN_BAND_COLOUR,
     FAVOURED_COLOUR,
     OBSERVED_COLOUR,
     ONE_SIGMA_COLOUR,
@@ -102,6 +103,16 @@ def cross_section_limits(rows: Sequence[LimitRow], channel: Channel, run: RunDes
     selected = _channel_rows(rows, channel)
     figure, axes = plt.subplots()
     _draw_bands(axes, selected, "xsec", "_fb", labelled=True)
+    for name, label, width in (
+        ("0", "expected median (Bayesian)", 1.2),
+        ("m1", r"expected $\pm1\sigma$, $\pm2\sigma$ (Bayesian)", 0.8),
+        ("p1", None, 0.8),
+        ("m2", None, 0.5),
+        ("p2", None, 0.5),
+    ):
+        line = f"xsec_bayes_exp_{name}_fb"
+        style = "-." if name == "0" else ":"
+        _draw_line(axes, selected, line, label, color=BAYESIAN_BAND_COLOUR, linestyle=style, linewidth=width)
     _draw_line(axes, selected, "xsec_ul_mh_fb", "observed (Bayesian)", color=OBSERVED_COLOUR, marker=".", markersize=3)
     _draw_line(axes, selected, "xsec_ul_cls_fb", "observed (CL$_s$)", color="#9c9ca1", linewidth=1.0)
     axes.set_yscale("log")

@@ -47,6 +47,7 @@ MASS_LABELS: Final[Mapping[Search, str]] = {
 ONE_SIGMA_COLOUR: Final = "#607641"
 TWO_SIGMA_COLOUR: Final = "#f5bb54"
 OBSERVED_COLOUR: Final = "#111111"
+BAYESIAN_BAND_COLOUR: Final = "#b0006d"
 PUBLISHED_COLOURS: Final = ("#7021dd", "#0173b2", "#8f4e00", "#00796b")
 FAVOURED_COLOUR: Final = "#d94f70"
 

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from models.inference.bayesian.settings import BayesianSettings, ExpectedBandSettings
 from models.inference.configuration import InferenceSettings, LimitMethod, SystematicsSettings
 from models.scan_grid import MassPoint, ScanSettings
 from models.search import Search
 from processors.template_settings import TemplateSettings
 from scheduler import scan
+from scheduler.limits_table import LimitRow
 from scheduler.result_store import ResultStore
 from scheduler.run_folder import RunFolder
 from scheduler.scan import ScanInputs
@@ -56,3 +58,26 @@ def test_where_phi_flies_only_the_limits_that_couplings_need_are_set(make_templa
     assert result.is_complete
     assert result.quasi_monte_carlo.limit_fb > 0
     assert result.metropolis.limit_fb is None
+
+
+def test_expected_bayesian_limits_have_columns_of_their_own(make_templates, inputs):
+    bayesian = BayesianSettings(expected=ExpectedBandSettings(n_toys=20))
+    methods = (LimitMethod.CLS, LimitMethod.EXPECTED_BAYESIAN)
+    inference = InferenceSettings(methods=methods, impacts=False, bayesian=bayesian)
+    chosen = replace(inputs, inference=inference)
+    columns = scan._infer(POINT, 0.0, make_templates(), chosen).columns()
+    row = LimitRow(
+        channel="mumu",
+        m_phi_gev=1.0,
+        status="ok",
+        **columns,
+        **dict.fromkeys(["xi_ul", *(f"xi_exp_{name}" for name in ("m2", "m1", "0", "p1", "p2"))]),
+    )
+    band = [row.xsec_bayes_exp_m1_fb, row.xsec_bayes_exp_0_fb, row.xsec_bayes_exp_p1_fb]
+    assert 0 < band[0] < band[1] < band[2]
+    # They resemble those of CLs, and are not these.
+    assert band[1] == pytest.approx(row.xsec_exp_0_fb, rel=0.3)
+    assert band[1] != row.xsec_exp_0_fb
+    without = scan._infer(POINT, 0.0, make_templates(), inputs).columns()
+    assert without["xsec_bayes_exp_0_fb"] is None
+    assert scan._infer(POINT, 10.0, make_templates(), chosen).columns()["xsec_bayes_exp_0_fb"] is None
