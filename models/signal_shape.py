@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 
+from models.copies import squared_sum
 from models.errors import LeptophileError
 from models.settings import Settings
 
@@ -56,13 +57,19 @@ class SignalSample(NamedTuple):
     """Whether the candidate is the φ, shape (n,)."""
     in_signal_region: NDArray[np.bool_]
     """Whether its scores put it into the signal region, shape (n,)."""
+    generated: NDArray[np.int64] | None = None
+    """Number that copies of one generated event share, shape (n,); None if there are no copies."""
+
+    @property
+    def effective_number(self) -> float:
+        """(Σw)²/Σw² of the candidates, copies of a generated event summed before they are squared."""
+        total = squared_sum(self.weight, self.generated)
+        return float(np.sum(self.weight)) ** 2 / total if total > 0 else 0.0
 
     @property
     def effective_selected(self) -> float:
-        """(Σw)²/Σw² of the candidates in the signal region."""
-        weight = self.weight[self.in_signal_region]
-        total = float(np.sum(weight**2))
-        return float(np.sum(weight)) ** 2 / total if total > 0 else 0.0
+        """The effective number of the candidates in the signal region."""
+        return self.only_signal_region().effective_number
 
     def only_signal_region(self) -> "SignalSample":
         """Return the sample with the candidates of the signal region alone."""
@@ -72,6 +79,7 @@ class SignalSample(NamedTuple):
             weight=self.weight[rows],
             is_true=self.is_true[rows],
             in_signal_region=rows[rows],
+            generated=None if self.generated is None else self.generated[rows],
         )
 
 
@@ -102,7 +110,7 @@ class SignalModel:
     true_fraction: NDArray[np.float64]
     """Fraction of correct candidates, shape (S,)."""
     effective_candidates: NDArray[np.float64]
-    """(Σw)²/Σw² of the candidates that show the shape, shape (S,)."""
+    """Effective number of the candidates that show the shape, shape (S,)."""
     from_signal_region: NDArray[np.bool_]
     """Whether those are in the signal region, or else all selected ones, shape (S,)."""
     core_quantiles: NDArray[np.float64]
@@ -207,7 +215,7 @@ def build_signal_model(
         shape_mass_gev=shape_masses,
         sigma_gev=sigmas,
         true_fraction=np.array([np.sum(s.weight[s.is_true]) / np.sum(s.weight) for s in shaped]),
-        effective_candidates=np.array([np.sum(s.weight) ** 2 / np.sum(s.weight**2) for s in shaped]),
+        effective_candidates=np.array([s.effective_number for s in shaped]),
         from_signal_region=np.array([bool(np.all(s.in_signal_region)) for s in shaped])
         if reference is None
         else reference.from_signal_region,
@@ -296,10 +304,11 @@ def _shape_candidates(
 
 
 def _efficiency(sample: SignalSample) -> Measured:
-    weight = sample.weight[sample.in_signal_region]
-    value = np.sum(weight) / sample.sum_weights
+    selected = sample.only_signal_region()
+    value = np.sum(selected.weight) / sample.sum_weights
     # Variance of a mean of N = sum_weights numbers, w where selected and else zero; binomial for weights of one.
-    variance = np.sum(weight**2) / sample.sum_weights**2 - value**2 / sample.sum_weights
+    squares = squared_sum(selected.weight, selected.generated)
+    variance = squares / sample.sum_weights**2 - value**2 / sample.sum_weights
     return Measured(float(value), float(np.sqrt(max(variance, 0.0))))
 
 

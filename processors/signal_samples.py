@@ -23,6 +23,7 @@ from models.signal_shape import (
     with_efficiency_of,
 )
 from processors.candidates import CandidateStore
+from processors.placed_candidates import copies_of
 from processors.regions import SIGNAL_REGION, RegionSettings, assign_regions
 from processors.sample import SampleMetadata
 from processors.scoring import NOMINAL, Columns, finite_weights, score_candidates, weight_variations
@@ -214,6 +215,7 @@ def selected_signal(
                         weight=finite_weights(columns, name, sample.name),
                         is_true=np.asarray(columns["is_true_candidate"], dtype=bool),
                         in_signal_region=passes,
+                        generated=copies_of(columns, sample.repeats),
                     )
                     of_mass.setdefault(variation, []).append(
                         FlyingSignal(candidates, proper_lengths_mm(columns, sample), sample.flight_lengths)
