@@ -163,7 +163,7 @@ def build_signal_models(
     if not selected or any(signal.flight_lengths.prompt_share == 0.0 for signal in selected[NOMINAL]):
         raise SignalShapeError(f"{search}: there are no prompt signal samples to model the signal with")
     try:
-        models = {PROMPT_CTAU_MM: _models_at(PROMPT_CTAU_MM, selected, settings)}
+        models = {PROMPT_CTAU_MM: _models_at(PROMPT_CTAU_MM, selected, settings, search.window.low_gev)}
     except SignalShapeError as error:
         raise SignalShapeError(f"{search}, prompt: {error}") from error
     borrowed: list[float] = []
@@ -176,7 +176,7 @@ def build_signal_models(
             refused[ctau_mm] = str(error)
             continue
         try:
-            models[ctau_mm] = _models_at(ctau_mm, selected, settings)
+            models[ctau_mm] = _models_at(ctau_mm, selected, settings, search.window.low_gev)
         except SignalShapeError:
             borrowed.append(ctau_mm)
             models[ctau_mm] = {
@@ -186,7 +186,9 @@ def build_signal_models(
                 for variation, model in models[PROMPT_CTAU_MM].items()
             }
     prompt = [signal.at(PROMPT_CTAU_MM) for signal in selected[NOMINAL]]
-    return SignalModels(search, models, tuple(borrowed), refused, closure(prompt, settings))
+    return SignalModels(
+        search, models, tuple(borrowed), refused, closure(prompt, settings, threshold_gev=search.window.low_gev)
+    )
 
 
 def selected_signal(
@@ -233,15 +235,13 @@ def proper_lengths_mm(columns: Columns, sample: SampleMetadata) -> NDArray[np.fl
 
 
 def _models_at(
-    ctau_mm: float, selected: Mapping[str, list[FlyingSignal]], settings: SignalShapeSettings
+    ctau_mm: float, selected: Mapping[str, list[FlyingSignal]], settings: SignalShapeSettings, threshold_gev: float
 ) -> dict[str, SignalModel]:
     weighted = {variation: [signal.at(ctau_mm) for signal in signals] for variation, signals in selected.items()}
-    return _models_of(weighted, settings)
-
-
-def _models_of(selected: Mapping[str, list[SignalSample]], settings: SignalShapeSettings) -> dict[str, SignalModel]:
-    nominal = build_signal_model(selected[NOMINAL], settings)
+    nominal = build_signal_model(weighted[NOMINAL], settings, threshold_gev=threshold_gev)
     return {
-        variation: nominal if variation == NOMINAL else build_signal_model(candidates, settings, reference=nominal)
-        for variation, candidates in selected.items()
+        variation: nominal
+        if variation == NOMINAL
+        else build_signal_model(candidates, settings, reference=nominal, threshold_gev=threshold_gev)
+        for variation, candidates in weighted.items()
     }

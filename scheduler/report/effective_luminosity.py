@@ -8,6 +8,7 @@ larger than that of the generated events where it was aimed, and different from 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import sqrt
 from typing import Final, NamedTuple
 
 from models.search import BACKGROUNDS, Process, Search
@@ -28,7 +29,9 @@ class EffectiveLuminosity(NamedTuple):
     """A requirement of the cutflow, or a region."""
     process: Process
     expected: float
-    """Events expected at the luminosity of the run."""
+    """Events expected at the luminosity of the run, before scale factors."""
+    error: float
+    """Its uncertainty from the size of the simulation; zero also where no event is left and it is not known."""
     luminosity_fb: float | None
     """Effective luminosity in fb⁻¹, None where no simulated event is left and nothing is known."""
 
@@ -75,7 +78,12 @@ def effective_luminosities(
     """
     return [
         EffectiveLuminosity(
-            search, stage, process, expected, effective_luminosity_fb(expected, variance, luminosity_fb)
+            search,
+            stage,
+            process,
+            expected,
+            sqrt(variance),
+            effective_luminosity_fb(expected, variance, luminosity_fb),
         )
         for search in Search
         for process in BACKGROUNDS
