@@ -262,7 +262,7 @@ def test_chunks_and_file_order_change_nothing(store, samples, classifiers, signa
             np.testing.assert_allclose(a.values(flow=True), b.values(flow=True), rtol=1e-12, atol=1e-12)
             np.testing.assert_allclose(a.variances(flow=True), b.variances(flow=True), rtol=1e-12, atol=1e-12)
         assert first.pairs.keys() == second.pairs.keys()
-        assert "sr/qqbar" in first.pairs
+        assert "gcr/qqbar" in first.pairs
         for name, pairs in first.pairs.items():
             again = second.pairs[name]
             np.testing.assert_array_equal([pairs.lower, pairs.upper], [again.lower, again.upper])
