@@ -8,6 +8,7 @@ that the data do not see at what the simulation says, with an uncertainty that s
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import chdtrc, xlogy
 
+from models.copies import BinPairs
 from models.errors import LeptophileError
 from models.search import Process
 from models.settings import Settings
@@ -60,7 +62,10 @@ class ControlRegion(NamedTuple):
     expected: Mapping[Process, NDArray[np.float64]]
     """Component → events expected at scale factor one, shape (n_bins,)."""
     variance: Mapping[Process, NDArray[np.float64]]
-    """Component → sum of squared weights, shape (n_bins,)."""
+    """Component → variance from the size of its simulation, shape (n_bins,)."""
+    pairs: Mapping[Process, BinPairs] = MappingProxyType({})
+    """Component → covariances of bins, where it has any. They count where bins are merged; between the bins of the fit
+    they are left out."""
 
 
 class SpecialRegion(NamedTuple):
@@ -242,22 +247,33 @@ def merge_sparse_bins(region: ControlRegion, settings: NormalisationSettings) ->
     """
     total = np.sum(list(region.expected.values()), axis=0)
     variance = np.sum(list(region.variance.values()), axis=0)
+    pairs = sum(region.pairs.values(), BinPairs.none())
+    ends = np.argsort(pairs.upper, kind="stable")
+    first_ending = np.searchsorted(pairs.upper[ends], np.arange(len(total) + 1))
     starts = [0]
     sum_expected = sum_variance = 0.0
     for position in range(len(total)):
         sum_expected += total[position]
-        sum_variance += variance[position]
+        ending = ends[first_ending[position] : first_ending[position + 1]]
+        covariance = np.sum(pairs.covariance[ending][pairs.lower[ending] >= starts[-1]])
+        sum_variance += variance[position] + 2.0 * covariance
         effective = sum_expected**2 / sum_variance if sum_variance > 0 else 0.0
         if sum_expected >= settings.minimum_expected_events and effective >= settings.minimum_effective_events:
             starts.append(position + 1)
             sum_expected = sum_variance = 0.0
     # the last start opens a bin that never filled up: it is joined to the one before
     cuts = np.array(starts[:-1] or [0])
+    group = np.searchsorted(cuts, np.arange(len(total)), side="right") - 1
+    merged = {process: found.merged(group, len(cuts)) for process, found in region.pairs.items()}
     return ControlRegion(
         region.name,
         np.add.reduceat(region.data, cuts),
         {process: np.add.reduceat(content, cuts) for process, content in region.expected.items()},
-        {process: np.add.reduceat(content, cuts) for process, content in region.variance.items()},
+        {
+            process: np.add.reduceat(content, cuts) + (merged[process][0] if process in merged else 0.0)
+            for process, content in region.variance.items()
+        },
+        {process: between for process, (_, between) in merged.items()},
     )
 
 

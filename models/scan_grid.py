@@ -224,12 +224,29 @@ def sum_into_bins(
     >>> sum_into_bins(np.array([1.0, 2.0, 4.0]), np.array([0.0, 1.0, 2.0, 3.0]), np.array([0.0, 2.0, 3.0])).tolist()
     [3.0, 4.0]
     """
+    where = _positions(atomic_edges_gev, edges_gev)
+    kept = contents[..., where[0] : where[-1]]
+    sums: NDArray[np.float64] = np.add.reduceat(kept, where[:-1] - where[0], axis=-1)
+    return sums
+
+
+def bins_within(atomic_edges_gev: NDArray[np.float64], edges_gev: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the wider bin that each atomic bin is in, −1 for none, shape (n_atomic,); arguments as `sum_into_bins`.
+
+    >>> bins_within(np.array([0.0, 1.0, 2.0, 3.0]), np.array([0.0, 2.0])).tolist()
+    [0, 0, -1]
+    """
+    where = _positions(atomic_edges_gev, edges_gev)
+    group = np.full(len(atomic_edges_gev) - 1, -1, dtype=np.int64)
+    group[where[0] : where[-1]] = np.repeat(np.arange(len(where) - 1), np.diff(where))
+    return group
+
+
+def _positions(atomic_edges_gev: NDArray[np.float64], edges_gev: NDArray[np.float64]) -> NDArray[np.intp]:
     where = np.searchsorted(atomic_edges_gev, edges_gev)
     missing = (where == len(atomic_edges_gev)) | (
         atomic_edges_gev[np.minimum(where, len(atomic_edges_gev) - 1)] != edges_gev
     )
     if np.any(missing):
         raise BinningError(f"bin edge {edges_gev[missing][0]:.6f} GeV is not an edge of the filled mass axis")
-    kept = contents[..., where[0] : where[-1]]
-    sums: NDArray[np.float64] = np.add.reduceat(kept, where[:-1] - where[0], axis=-1)
-    return sums
+    return where

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import chdtrc, kolmogorov
 
-from models.signal_shape import Measured, SignalModel, SignalSample, SignalShapeSettings, build_signal_model
+from models.signal_shape import Measured, SignalModel, SignalSample, SignalShapeSettings, build_signal_model, neighbours
 
 _MASSES_MIN: Final = 4
 """Fewest masses of which two can be left out, one after the other, between neighbours."""
@@ -18,28 +20,91 @@ class ClosurePoint(NamedTuple):
     efficiency_predicted: Measured
     """From the neighbours' efficiencies."""
     efficiency: Measured
-    sigma_predicted_gev: float
-    sigma_gev: float
+    sigma_predicted_gev: Measured
+    sigma_gev: Measured
     shape_distance: float
     """Largest difference of the predicted and the actual cumulative distribution of m."""
     effective_candidates: float
-    """Sets the scale of the distance: the 95 % Kolmogorov–Smirnov quantile is 1.36/√n."""
+    """Of the mass itself."""
+    effective_predicted: float
+    """Candidates that the prediction is worth: those of both neighbours, as much as each contributes."""
 
     @property
     def efficiency_pull(self) -> float:
         """Predicted minus actual efficiency over the uncertainty of both."""
-        error = np.hypot(self.efficiency_predicted.error, self.efficiency.error)
-        return float((self.efficiency_predicted.value - self.efficiency.value) / error) if error > 0 else 0.0
+        return _pull(self.efficiency_predicted, self.efficiency)
+
+    @property
+    def sigma_pull(self) -> float:
+        """The same for the mass resolution."""
+        return _pull(self.sigma_predicted_gev, self.sigma_gev)
+
+    @property
+    def shape_p_value(self) -> float:
+        """Probability of a larger distance by chance (Kolmogorov and Smirnov, two samples)."""
+        n, other = self.effective_candidates, self.effective_predicted
+        return float(kolmogorov(self.shape_distance * np.sqrt(n * other / (n + other))))
 
 
-def closure(samples: Sequence[SignalSample], settings: SignalShapeSettings | None = None) -> tuple[ClosurePoint, ...]:
+class ClosureTest(NamedTuple):
+    """All inner masses of one quantity together."""
+
+    chi2: float
+    n_degrees_of_freedom: int
+    p_value: float
+
+
+def _pull(predicted: Measured, actual: Measured) -> float:
+    error = np.hypot(predicted.error, actual.error)
+    return float((predicted.value - actual.value) / error) if error > 0 else 0.0
+
+
+def closure_test(mass_gev: NDArray[np.float64], value: NDArray[np.float64], error: NDArray[np.float64]) -> ClosureTest:
+    """Test whether each inner value is what its neighbours make of it, with the correlation of neighbouring pulls.
+
+    Parameters
+    ----------
+    mass_gev
+        Ascending, shape (n,).
+    value, error
+        A quantity that is interpolated linearly, and its uncertainty, shape (n,).
+
+    Examples
+    --------
+    >>> closure_test(np.arange(4.0), np.array([1.0, 2.0, 3.0, 4.0]), np.ones(4))
+    ClosureTest(chi2=0.0, n_degrees_of_freedom=2, p_value=1.0)
+    """
+    n_inner = max(len(mass_gev) - 2, 0)
+    if n_inner == 0:
+        return ClosureTest(0.0, 0, 1.0)
+    inner = np.arange(n_inner)
+    share = (mass_gev[1:-1] - mass_gev[:-2]) / (mass_gev[2:] - mass_gev[:-2])
+    differences = np.zeros((n_inner, len(mass_gev)))
+    differences[inner, inner], differences[inner, inner + 1], differences[inner, inner + 2] = 1 - share, -1.0, share
+    residual = differences @ value
+    chi2 = float(residual @ np.linalg.solve((differences * error**2) @ differences.T, residual))
+    return ClosureTest(chi2, n_inner, float(chdtrc(n_inner, chi2)))
+
+
+def closure_tests(model: SignalModel) -> dict[str, ClosureTest]:
+    """Return the tests of efficiency and resolution of a model."""
+    velocity = model.velocity(model.shape_mass_gev)
+    return {
+        "efficiency": closure_test(model.mass_gev, model.efficiency, model.efficiency_error),
+        "resolution": closure_test(model.shape_mass_gev, model.sigma_gev / velocity, model.sigma_error_gev / velocity),
+    }
+
+
+def closure(
+    samples: Sequence[SignalSample], settings: SignalShapeSettings | None = None, *, threshold_gev: float = 0.0
+) -> tuple[ClosurePoint, ...]:
     """Predict each inner generated mass from the others and compare with its own candidates.
 
     Parameters
     ----------
     samples
         One for each generated mass; the outermost two are not predicted, since nothing is extrapolated.
-    settings
+    settings, threshold_gev
         As for `build_signal_model`.
 
     Returns
@@ -49,9 +114,13 @@ def closure(samples: Sequence[SignalSample], settings: SignalShapeSettings | Non
     ordered = sorted(samples, key=lambda sample: sample.m_phi_gev)
     if len(ordered) < _MASSES_MIN:
         return ()
-    complete = build_signal_model(ordered, settings)
+    complete = build_signal_model(ordered, settings, threshold_gev=threshold_gev)
     return tuple(
-        _closure_point(complete, build_signal_model([*ordered[:i], *ordered[i + 1 :]], settings), ordered[i])
+        _closure_point(
+            complete,
+            build_signal_model([*ordered[:i], *ordered[i + 1 :]], settings, threshold_gev=threshold_gev),
+            ordered[i],
+        )
         for i in range(1, len(ordered) - 1)
         if ordered[i].m_phi_gev in complete.shape_mass_gev and len(complete.shape_mass_gev) > 1
     )
@@ -64,12 +133,18 @@ def _closure_point(complete: SignalModel, predicted: SignalModel, left_out: Sign
     order = np.argsort(candidates.mass_gev)
     actual = np.cumsum(candidates.weight[order]) / np.sum(candidates.weight)
     distance = np.max(np.abs(actual - predicted.cumulative(m_phi, candidates.mass_gev[order])))
+    low, high, share = neighbours(predicted.shape_mass_gev, m_phi)
+    velocity = predicted.velocity(predicted.shape_mass_gev)
+    errors = predicted.sigma_error_gev / velocity * float(predicted.velocity(np.float64(m_phi)))
+    own = complete.shape_mass_gev == m_phi
+    n_low, n_high = predicted.effective_candidates[[low, high]]
     return ClosurePoint(
         m_phi,
         predicted.efficiency_at(m_phi),
         complete.efficiency_at(m_phi),
-        predicted.resolution_gev(m_phi),
-        complete.resolution_gev(m_phi),
+        Measured(predicted.resolution_gev(m_phi), float(np.hypot((1 - share) * errors[low], share * errors[high]))),
+        Measured(float(complete.sigma_gev[own][0]), float(complete.sigma_error_gev[own][0])),
         float(distance),
-        complete.effective_candidates_at(m_phi),
+        float(complete.effective_candidates[own][0]),
+        float(1.0 / ((1 - share) ** 2 / n_low + share**2 / n_high)),
     )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import expit, logit
 
+from models.copies import squares_from_above
 from models.errors import LeptophileError
 from models.settings import Settings
 
@@ -73,6 +74,8 @@ class ScoredBackground(NamedTuple):
     weight: FloatArray
     mass_gev: FloatArray
     fold: NDArray[np.int64] | None = None
+    generated: NDArray[np.int64] | None = None
+    """Number that copies of one generated event share; None if there are no copies."""
 
 
 class MassThresholds(Settings):
@@ -218,9 +221,12 @@ def _part(scored: Scored, fold: NDArray[np.int64] | None, number: int, *, inside
     assert fold is not None
     rows = (fold == number) == inside
     scale = n_folds if inside else n_folds / (n_folds - 1)
-    return scored._replace(
+    kept = scored._replace(
         score=scored.score[rows], weight=scale * scored.weight[rows], mass_gev=scored.mass_gev[rows], fold=fold[rows]
     )
+    if isinstance(kept, ScoredBackground) and kept.generated is not None:
+        return kept._replace(generated=kept.generated[rows])
+    return kept
 
 
 def _best_of_masses(logarithms: FloatArray, settings: ThresholdSettings) -> NDArray[np.intp]:
@@ -272,7 +278,9 @@ def _expected_background(
         low, high = max(signal.m_phi_gev - half_width, lowest), min(signal.m_phi_gev + half_width, highest)
         near = (background.mass_gev >= low) & (background.mass_gev <= high)
         score, weight = background.score[near], background.weight[near]
-        total, squares = (_weight_above(score, w, thresholds) for w in (weight, weight**2))
+        generated = None if background.generated is None else background.generated[near]
+        total = _weight_above(score, weight, thresholds)
+        squares = _weight_above(score, squares_from_above(score, weight, generated), thresholds)
         everything = low == lowest and high == highest
         enough = everything | (total**2 >= settings.minimum_effective_events * squares)
         taken = open_thresholds & enough & (squares > 0 if not everything else True)

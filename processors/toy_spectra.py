@@ -65,7 +65,8 @@ def expected_spectra(
         Size of the luminosity's uncertainty, and guards on variations as in the workspaces.
     rng
         Fluctuates the simulated samples: every atomic bin of each process is drawn from a gamma distribution with the
-        mean and variance of its weights. None leaves them as they are.
+        mean and variance of its contents. Copies of generated events make bins covary; here the variance of each has
+        its covariances with all others added, so that wide sums fluctuate as they should. None: no fluctuations.
     """
     n_toys = len(pulls[LUMINOSITY])
     total = np.zeros((n_toys, inputs.atomic_edges_gev.size - 1))
@@ -93,7 +94,8 @@ def _fluctuated(
     rng: np.random.Generator | None,
 ) -> tuple[Floats, Template]:
     """Return a process' spectrum in every toy (n_toys, n_atomic), and its nominal template with variations."""
-    nominal, variance = np.maximum(distribution.values[0], 0.0), distribution.variance
+    nominal = np.maximum(distribution.values[0], 0.0)
+    variance = distribution.variance + distribution.pairs.row_sums(nominal.size)
     samples = np.repeat(nominal[None, :], n_toys, axis=0)
     if rng is not None:
         filled = (nominal > 0) & (variance > 0)

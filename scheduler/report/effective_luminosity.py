@@ -1,21 +1,19 @@
 """How much luminosity the simulation of each background is worth, after each stage of the analysis.
 
 Weighted events are worth N = (Σw)²/Σw² unweighted ones. With a visible cross-section σ_vis = σ Σw(selected) / Σw(all)
-that makes an effective luminosity N / σ_vis. Copies of one generated event count as one after the requirements of the
-selection; in the regions they count as independent, which is what the statistical model takes them for. Importance
-sampling makes it larger than that of the generated events where it was aimed, and different from stage to stage.
+that makes an effective luminosity N / σ_vis. Copies of one generated event count as one. Importance sampling makes it
+larger than that of the generated events where it was aimed, and different from stage to stage.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import sqrt
 from typing import Final, NamedTuple
-
-import numpy as np
 
 from models.search import BACKGROUNDS, Process, Search
 from processors.cutflow import Cut, SampleSummary
-from processors.histograms import SearchHistograms, component
+from processors.histograms import SearchHistograms
 from processors.regions import GENERAL_CONTROL_REGION, SIGNAL_REGION
 from processors.sample import SampleMetadata
 
@@ -31,7 +29,9 @@ class EffectiveLuminosity(NamedTuple):
     """A requirement of the cutflow, or a region."""
     process: Process
     expected: float
-    """Events expected at the luminosity of the run."""
+    """Events expected at the luminosity of the run, before scale factors."""
+    error: float
+    """Its uncertainty from the size of the simulation; zero also where no event is left and it is not known."""
     luminosity_fb: float | None
     """Effective luminosity in fb⁻¹, None where no simulated event is left and nothing is known."""
 
@@ -78,7 +78,12 @@ def effective_luminosities(
     """
     return [
         EffectiveLuminosity(
-            search, stage, process, expected, effective_luminosity_fb(expected, variance, luminosity_fb)
+            search,
+            stage,
+            process,
+            expected,
+            sqrt(variance),
+            effective_luminosity_fb(expected, variance, luminosity_fb),
         )
         for search in Search
         for process in BACKGROUNDS
@@ -139,7 +144,6 @@ def _normalised(
 
 
 def _region_stages(process: Process, histograms: SearchHistograms) -> Iterator[tuple[str, float, float]]:
-    control = component(histograms.control, process, place={"region": GENERAL_CONTROL_REGION, "leading": sum})
-    signal = component(histograms.signal_region, process)
-    for region, contents in ((GENERAL_CONTROL_REGION, control), (SIGNAL_REGION, signal)):
-        yield region, float(np.sum(contents.value)), float(np.sum(contents.variance))
+    for region in (GENERAL_CONTROL_REGION, SIGNAL_REGION):
+        contents = histograms.contents(region, process)
+        yield region, contents.total, contents.total_variance

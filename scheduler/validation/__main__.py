@@ -1,4 +1,4 @@
-"""Check the background of a run: ``python -m scheduler.validation RUN_FOLDER``.
+"""Check background and signal model of a run: ``python -m scheduler.validation RUN_FOLDER``.
 
 Writes ``validation/index.html`` in the run folder: a verdict for every check, what it follows from, and its figure.
 Signal-region data are used only as far as the run's unblinding opens them; until then a pseudo-experiment stands in.
@@ -30,6 +30,7 @@ from scheduler.validation.background_checks import (
 )
 from scheduler.validation.fit_checks import alternative_fit_check, linearity_checks, spectrum_of
 from scheduler.validation.page import Check, Verdict, write_validation_page
+from scheduler.validation.signal_checks import closure_check
 
 
 def checks_of(run: RunFolder, config: AnalysisConfig, *, n_toys: int, every: int) -> Iterator[Check]:
@@ -53,6 +54,7 @@ def checks_of(run: RunFolder, config: AnalysisConfig, *, n_toys: int, every: int
     yield from input_checks(
         run, contents.catalogue.samples, contents.scale_factors, _regions(contents, config), contents.luminosity_fb
     )
+    yield from closure_check(contents.signals)
     points = mass_points(config.scan)
     spectra = {
         search: spectrum_of(

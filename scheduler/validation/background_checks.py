@@ -19,6 +19,7 @@ from processors.candidates import CandidateStore
 from processors.control_counts import control_inputs
 from processors.histograms import SearchHistograms
 from processors.luminosity import luminosity_weight
+from processors.placed_candidates import generated_numbers
 from processors.regions import GENERAL_CONTROL_REGION, RegionSettings, assign_regions
 from processors.sample import SampleMetadata
 from processors.scoring import Columns, OutsideSignalRegion, finite_weights, score_candidates
@@ -154,6 +155,7 @@ def input_checks(
 
         data: list[Columns] = []
         simulated: list[Columns] = []
+        n_events = 0
         for name, sample in samples.items():
             if not sample.is_data and not sample.process.is_background:
                 continue
@@ -167,17 +169,23 @@ def input_checks(
                 data.append(rows)
             elif kept.any():
                 factor = luminosity_weight(sample, luminosity_fb) * scale.get(Process(sample.process), (1.0, 0.0))[0]
-                simulated.append({**rows, "weight": factor * finite_weights(rows, "weight", name)})
+                weight = factor * finite_weights(rows, "weight", name)
+                generated = generated_numbers(rows, sample.repeats) + n_events
+                n_events += len(generated)
+                simulated.append({**rows, "weight": weight, "generated": generated})
         names = classifier.features
         joined = [
-            {key: np.concatenate([part[key] for part in parts]) for key in (*names, "weight")}
-            for parts in (data, simulated)
+            {key: np.concatenate([part[key] for part in parts]) for key in (*names, "weight", *more)}
+            for parts, more in ((data, ()), (simulated, ("generated",)))
         ]
         if len(joined[0]["weight"]) == 0:
             yield Check(f"Inputs {channel}", Verdict.ATTENTION, "No data in the general control region.", {}, None)
             continue
         compared = compare_inputs(
-            {key: joined[0][key] for key in names}, {key: joined[1][key] for key in names}, joined[1]["weight"]
+            {key: joined[0][key] for key in names},
+            {key: joined[1][key] for key in names},
+            joined[1]["weight"],
+            generated=joined[1]["generated"],
         )
         listed = ", ".join(f"{c.name} p = {c.p_value:.2g}" for c in compared)
         yield Check(

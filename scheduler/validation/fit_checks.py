@@ -20,7 +20,8 @@ from models.inference.summary import summarise
 from models.inference.workspace import OBSERVED_MEASUREMENT
 from models.scan_grid import MassPoint, ScanSettings, fit_edges_gev, sum_into_bins
 from models.search import BACKGROUNDS, Process, Search
-from processors.histograms import HistogramManifest, SearchHistograms, component
+from processors.histograms import HistogramManifest, SearchHistograms
+from processors.regions import SIGNAL_REGION
 from processors.template_builder import UniformComponent, uniform_component
 from scheduler.run_folder import RunFolder
 from scheduler.validation.page import Check, Verdict
@@ -52,13 +53,12 @@ def spectrum_of(
     seed: int,
 ) -> SearchSpectrum:
     """Return what is fitted: data where they are open, else a pseudo-experiment."""
-    region = histograms.signal_region
-    edges = np.asarray(region.axes["mass"].edges, dtype=np.float64)
+    edges = histograms.edges_gev(SIGNAL_REGION)
     if manifest.opened_fraction > 0:
-        return SearchSpectrum(edges, component(region, Process.DATA).value, is_data=True)
+        return SearchSpectrum(edges, histograms.contents(SIGNAL_REGION, Process.DATA).value, is_data=True)
     uniform: UniformComponent = uniform_component(edges, manifest.luminosity_fb, uniform_rate_per_fb_gev)
     expected = uniform.yields + sum(
-        factors.get(process, (1.0, 0.0))[0] * np.maximum(component(region, process).value, 0.0)
+        factors.get(process, (1.0, 0.0))[0] * np.maximum(histograms.contents(SIGNAL_REGION, process).value, 0.0)
         for process in BACKGROUNDS
     )
     return SearchSpectrum(edges, np.random.default_rng(seed).poisson(expected).astype(float), is_data=False)

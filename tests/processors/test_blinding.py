@@ -12,7 +12,7 @@ from models.search import Channel, Process, Search
 from processors.blinding import BlindingSettings, Unblinding, UnblindingStage, outside_windows
 from processors.candidates import CandidatePath, CandidateStore, write_candidates
 from processors.histogram_processor import HistogramProcessor, SearchBinning
-from processors.histograms import HistogramManifest, component, empty_histograms, load_histograms, save_histograms
+from processors.histograms import HistogramManifest, empty_histograms, load_histograms, save_histograms
 from processors.regions import RegionSettings
 from processors.sample import SampleMetadata
 from processors.scoring import NOMINAL, OutsideSignalRegion
@@ -104,18 +104,18 @@ def test_candidates_outside_the_signal_region_are_read_all_the_same(store_folder
 def test_histograms_hold_what_a_record_opens_and_nothing_else():
     blinded, n_blinded = filled(None)
     assert n_blinded == N // 2
-    assert component(blinded.signal_region, Process.DATA).value.sum() == 0
+    assert blinded.contents("sr", Process.DATA).value.sum() == 0
     full, none_left = filled(record())
     assert none_left == 0
-    assert component(full.signal_region, Process.DATA).value.sum() == N // 2
+    assert full.contents("sr", Process.DATA).value.sum() == N // 2
     for histograms in (blinded, full):
-        gcr = component(histograms.control, Process.DATA, place={"region": "gcr", "leading": sum})
+        gcr = histograms.contents("gcr", Process.DATA)
         assert gcr.value.sum() == N // 2
 
 
 def test_a_tenth_of_the_data_is_opened_by_event_identity():
     part, n_blinded = filled(record(UnblindingStage.FRACTION))
-    n_open = component(part.signal_region, Process.DATA).value.sum()
+    n_open = part.contents("sr", Process.DATA).value.sum()
     assert n_open + n_blinded == N // 2
     # binomial: 100 ± 9.5
     assert abs(n_open - 100) < 4 * 9.5
@@ -130,7 +130,7 @@ def test_a_tenth_of_the_data_is_opened_by_event_identity():
 
 def test_side_bands_are_the_masses_that_no_signal_window_reaches():
     bands, _ = filled(record(UnblindingStage.SIDE_BANDS))
-    data = component(bands.signal_region, Process.DATA).value
+    data = bands.contents("sr", Process.DATA).value
     in_window = np.array([False, True, True, False, False])
     assert np.all(data[~in_window] > 0)
     # the window begins and ends at bin edges
@@ -170,7 +170,7 @@ def test_histograms_of_signal_region_data_open_only_with_the_record_they_were_fi
         with pytest.raises(BlindedError, match="fill the histograms again"):
             load_histograms(path, other)
     histograms, read = load_histograms(path, record(previous=(record(),)))
-    assert component(histograms.signal_region, Process.DATA).value.sum() == N // 2
+    assert histograms.contents("sr", Process.DATA).value.sum() == N // 2
     assert read.opened_fraction == 1.0
 
 
