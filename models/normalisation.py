@@ -147,6 +147,12 @@ class ScaleFactors(Settings):
                 modes[f"scale_factor_{process}"] = {process: float(np.sqrt(rest))}
         return modes
 
+    def sources(self, *, correlated: bool) -> dict[str, dict[Process, float]]:
+        """Return independent source → component → relative shift of its factor: correlated, or one a component."""
+        if correlated:
+            return self.correlated_modes()
+        return {f"scale_factor_{process}": {process: f.relative_error} for process, f in self.factors.items()}
+
     def for_templates(self) -> dict[Process, tuple[float, float]]:
         """Return component → (scale factor, relative uncertainty)."""
         return {process: (factor.value, factor.relative_error) for process, factor in self.factors.items()}

@@ -4,8 +4,9 @@ Every edge lies on a fixed lattice, so that the union of the edges of all fits i
 filled in these atomic bins gives each mass point's template by summing whole bins, with nothing refilled.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,6 +106,37 @@ def mass_points(settings: ScanSettings | None = None) -> tuple[MassPoint, ...]:
         MassPoint(Search.EE_DISPLACED if mass < settings.displaced_below_gev else Search.EE, float(mass)) for mass in ee
     ]
     return (*points, *(MassPoint(Search.MUMU, float(mass)) for mass in mumu[~vetoed]))
+
+
+def stretch_ends(points: Sequence[MassPoint], settings: ScanSettings) -> list[int]:
+    """Return where ordered mass points are to be split into stretches that are scanned without a gap.
+
+    A stretch ends where the next point is of another channel or more than one step away: at a veto, or a failed point.
+
+    Parameters
+    ----------
+    points
+        In the order of channels and ascending mass.
+    settings
+        The steps of the scan.
+
+    Examples
+    --------
+    >>> points = mass_points()
+    >>> [points[end].m_phi_gev for end in stretch_ends(points, ScanSettings())]
+    [0.225, 3.15, 3.75]
+    """
+    steps = {Channel.EE: settings.ee.step_gev, Channel.MUMU: settings.mumu.step_gev}
+    return [
+        i
+        for i, (point, following) in enumerate(pairwise(points), start=1)
+        if following.search.channel is not point.search.channel
+        or following.m_phi_gev - point.m_phi_gev > _GAP * steps[point.search.channel]
+    ]
+
+
+_GAP: Final = 1.5
+"""Neighbouring mass points further apart than this many steps of the scan are not neighbours."""
 
 
 def _masses(masses: MassRange) -> NDArray[np.float64]:

@@ -142,6 +142,7 @@ def build_templates(
         uniform=uniform.yields,
         uniform_relative_error=uniform.relative_error,
         data=None if inputs.data is None else sum_into_bins(inputs.data, inputs.atomic_edges_gev, edges),
+        scale_factor_modes=scale_factors.correlated_modes(),
     )
 
 

@@ -16,6 +16,9 @@ class SystematicsSettings(Settings):
     classifier_efficiency_relative: float = Field(default=0.05, ge=0, lt=1)
     """Relative uncertainty of the efficiency of the classifier selection for signal. An assumption: it stands
     for a data/MC comparison in a signal-like control sample, which the scan does not make."""
+    correlated_scale_factors: bool = False
+    """Whether scale factors share nuisance parameters, one a principal axis of their fit's covariance, so that a mass
+    point sees their correlations; by default each has one of its own, as published."""
     guard_sigma: float = Field(default=5.0, gt=0)
     """Templates stay positive when any one shape variation is moved by this many standard deviations; it is
     also the range that pyhf gives such parameters."""

@@ -75,7 +75,8 @@ def limits(
     if plots is not None and engine is Engine.PYHF:
         raise UsageError("--plots: figures are drawn by the compiled engine only.")
     settings = _settings(config, method, level, expected=expected)
-    infer = partial(_infer, settings=settings, measurement=measurement, engine=engine, seed=seed)
+    closed = _closed_runs(workspaces)
+    infer = partial(_infer, settings=settings, measurement=measurement, engine=engine, seed=seed, closed=closed)
     outcomes: dict[int, Outcome] = {}
     with Terminal().progress("Limits", len(workspaces), "workspaces") as advance:
         for index, outcome in map_on_cores(infer, workspaces, workers or available_cores()):
@@ -126,14 +127,36 @@ def _settings(config: str | None, method: Method, level: float | None, *, expect
     return settings.model_copy(update=changes)
 
 
-def _infer(path: Path, *, settings: InferenceSettings, measurement: str | None, engine: Engine, seed: int) -> Outcome:
+def _closed_runs(workspaces: Sequence[Path]) -> dict[Path, str]:
+    """Return run folder → why its observed data are closed, for those that some workspaces lie in."""
+    from scheduler.unblinding import closed_because, run_of_workspace
+
+    runs = {run.path: run for run in map(run_of_workspace, workspaces) if run is not None}
+    reasons = {path: closed_because(run) for path, run in runs.items()}
+    return {path: reason for path, reason in reasons.items() if reason is not None}
+
+
+def _infer(
+    path: Path,
+    *,
+    settings: InferenceSettings,
+    measurement: str | None,
+    engine: Engine,
+    seed: int,
+    closed: Mapping[Path, str],
+) -> Outcome:
     import numpy as np
 
     from models.inference.engine import infer_mass_point
     from models.inference.pyhf_engine import infer_with_pyhf
+    from models.inference.workspace import is_blinded
+    from scheduler.unblinding import run_of_workspace
 
     try:
         specification = _read(path)
+        run = run_of_workspace(path)
+        if run is not None and run.path in closed and not is_blinded(specification):
+            return Outcome(path, None, closed[run.path])
         if engine is Engine.PYHF:
             return Outcome(path, infer_with_pyhf(specification, settings, measurement))
         # The same stream for every workspace: a result does not depend on what else was asked for.

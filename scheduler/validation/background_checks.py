@@ -25,7 +25,7 @@ from processors.sample import SampleMetadata
 from processors.scoring import Columns, OutsideSignalRegion, finite_weights, score_candidates
 from processors.training_sample import TRAINING_SEARCH
 from scheduler.run_folder import RunFolder
-from scheduler.validation.page import Check, Verdict, verdict_of_p_value
+from scheduler.validation.page import Check, CheckTable, Verdict, verdict_of_p_value
 
 LARGEST_PULL_MEAN = 0.3
 LARGEST_WIDTH_DEVIATION = 0.25
@@ -127,12 +127,18 @@ def scale_factor_checks(
     true = {process: factor.value for process, factor in factors.factors.items()}
     pulls = toy_pulls(general, true, settings, n_toys=n_toys, seed=seed)
     usable = [pull for pull in pulls if pull.n_toys >= n_toys // 2]
-    good = all(abs(p.mean) < LARGEST_PULL_MEAN and abs(p.width - 1) < LARGEST_WIDTH_DEVIATION for p in usable)
+    good = all(
+        abs(p.mean - p.expected_mean) < LARGEST_PULL_MEAN
+        and abs(p.width / p.expected_width - 1.0) < LARGEST_WIDTH_DEVIATION
+        for p in usable
+    )
+    bounded = [f"{p.process} ({p.expected_mean:.2f}, {p.expected_width:.2f})" for p in usable if p.expected_mean > 0.05]
     yield Check(
         "Pulls of scale factors",
         Verdict.PASSED if good and usable else Verdict.ATTENTION,
         f"{n_toys} pseudo-experiments with the fitted factors as the true ones; mean and width of pulls: "
         + (", ".join(f"{p.process} {p.mean:+.2f}, {p.width:.2f}" for p in usable) or "no factor is measured")
+        + (f"; expected are 0 and 1, but near the bound at zero {', '.join(bounded)}" if bounded else "")
         + ".",
         {f"{p.process}_{name}": value for p in usable for name, value in (("mean", p.mean), ("width", p.width))},
         _pull_figure(usable),
@@ -159,7 +165,7 @@ def input_checks(
         for name, sample in samples.items():
             if not sample.is_data and not sample.process.is_background:
                 continue
-            outside = OutsideSignalRegion(classifier, regions, name, sample.repeats)
+            outside = OutsideSignalRegion(classifier, name, sample.repeats)
             columns = store.read_control(search, name, outside)
             scores = score_candidates(columns, classifier, name, repeats=sample.repeats)
             assigned = assign_regions(scores, channel, regions, is_data=sample.is_data, mass_gev=columns["m_ll_gev"])
@@ -174,26 +180,33 @@ def input_checks(
                 n_events += len(generated)
                 simulated.append({**rows, "weight": weight, "generated": generated})
         names = classifier.features
-        joined = [
-            {key: np.concatenate([part[key] for part in parts]) for key in (*names, "weight", *more)}
-            for parts, more in ((data, ()), (simulated, ("generated",)))
-        ]
-        if len(joined[0]["weight"]) == 0:
-            yield Check(f"Inputs {channel}", Verdict.ATTENTION, "No data in the general control region.", {}, None)
+        if not any(len(rows["weight"]) for rows in data) or not simulated:
+            yield Check(
+                f"Inputs {channel}", Verdict.ATTENTION, "No data or simulation in the general control region.", {}, None
+            )
             continue
+        in_data = {key: np.concatenate([rows[key] for rows in data]) for key in names}
+        in_simulation = {
+            key: np.concatenate([rows[key] for rows in simulated]) for key in (*names, "weight", "generated")
+        }
         compared = compare_inputs(
-            {key: joined[0][key] for key in names},
-            {key: joined[1][key] for key in names},
-            joined[1]["weight"],
-            generated=joined[1]["generated"],
+            in_data,
+            {key: in_simulation[key] for key in names},
+            in_simulation["weight"],
+            generated=in_simulation["generated"],
         )
         listed = ", ".join(f"{c.name} p = {c.p_value:.2g}" for c in compared)
         yield Check(
             f"Inputs {channel}",
             verdict_of_p_value(compared[0].p_value, len(compared)),
-            f"Shape of every input in the general control region, data against simulation, worst first: {listed}.",
+            f"Shape of all {len(compared)} inputs in the general control region, data against simulation with its own "
+            f"statistical uncertainty, the smallest p-value judged for their number; worst first: {listed}.",
             {comparison.name: comparison.p_value for comparison in compared},
             _input_figure(compared[:6], channel),
+            CheckTable(
+                ("input", "p_value", "deviance", "n_degrees_of_freedom"),
+                [(c.name, c.p_value, c.deviance, c.n_degrees_of_freedom) for c in compared],
+            ),
         )
 
 

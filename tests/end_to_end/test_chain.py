@@ -10,6 +10,7 @@ import numpy as np
 import pyhf
 import pytest
 import yaml
+from distributed import Client
 
 from models.errors import BlindedError
 from models.scan_grid import mass_points
@@ -172,14 +173,29 @@ def test_when_the_record_is_gone_no_step_reads_what_it_opened(chain: Chain, tmp_
         CandidateStore(run.candidates, read_unblinding(run, config)).dataframe(Search.EE, "data")
 
 
-def test_one_command_validates_the_background(chain: Chain, tmp_path: Path) -> None:
-    assert validate([str(chain.run.path), "--out", str(tmp_path), "--toys", "5"]) in (0, 1)
-    checks = {check["name"]: check for check in json.loads((tmp_path / "checks.json").read_text())}
-    expected = {"Scale factors", "Pulls of scale factors", "Inputs ee", "Inputs mumu", "Alternative fit gaussian"}
-    assert expected | {"Injection and linearity", "Threshold ee", "Overtraining mumu"} <= set(checks)
+def test_one_command_validates_the_background(chain: Chain, dask_client: Client, tmp_path: Path) -> None:
+    site = dask_client.scheduler.address
+    assert validate([str(chain.run.path), "--out", str(tmp_path), "--site", site]) in (0, 1)
+    folder = tmp_path / "validation"
+    checks = {check["name"]: check for check in json.loads((folder / "checks.json").read_text())}
+    assert {
+        "Overtraining mumu", "Threshold ee", "Scale factors", "Pulls of scale factors", "Inputs ee", "Inputs mumu",
+        "Mass points", "Alternative fit gaussian", "Alternative fit crystal_ball", "Goodness of fit",
+        "Pulls of nuisance parameters", "Impacts of nuisance parameters", "Injection and linearity",
+        "Look-elsewhere effect",
+    } <= set(checks)  # fmt: skip
     for check in checks.values():
-        assert check["figure"] is None or (tmp_path / check["figure"]).stat().st_size > 0
-    assert checks["Injection and linearity"]["numbers"]["mean_slope"] == pytest.approx(1.0, abs=0.05)
+        for product in (check["figure"], check["table"]):
+            assert product is None or (folder / product).stat().st_size > 0
+    n_points = len(mass_points(load_configuration(str(TINY)).scan))
+    assert checks["Mass points"]["numbers"]["n_examined"] == n_points
+    with (folder / checks["Pulls of nuisance parameters"]["table"]).open() as stream:
+        nuisances = list(csv.DictReader(stream))
+    assert len({(row["channel"], row["m_phi_gev"]) for row in nuisances}) == n_points
+    impacts = [float(row["impact_over_error"]) for row in nuisances if row["m_phi_gev"] == "0.5"]
+    assert impacts == sorted(impacts, reverse=True)
+    assert checks["Injection and linearity"]["numbers"]["mean_slope"] == pytest.approx(1.0, abs=0.2)
+    assert "In data: Z = " in checks["Look-elsewhere effect"]["sentence"]
 
 
 @pytest.mark.parametrize(

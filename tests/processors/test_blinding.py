@@ -43,6 +43,15 @@ class HalfSignal:
         return scores
 
 
+class Undecided(HalfSignal):
+    """One that cannot tell half of the rest either."""
+
+    def scores(self, features, fold):
+        scores = super().scores(features, fold)
+        scores[1::4] = [0.9, 0.1, 0.0, 0.0, 0.0]
+        return scores
+
+
 @pytest.fixture(autouse=True)
 def _no_features(monkeypatch):
     empty = np.zeros((N, 0), dtype=np.float32)
@@ -96,9 +105,15 @@ def test_candidates_of_data_are_not_read_without_a_record_that_opens_everything(
 
 
 def test_candidates_outside_the_signal_region_are_read_all_the_same(store_folder):
-    outside = OutsideSignalRegion(HalfSignal(), RegionSettings(), "data")
+    # Below the configured threshold and above every control region: another threshold would open it.
+    outside = OutsideSignalRegion(Undecided(), "data")
     control = CandidateStore(store_folder).read_control(Search.EE, "data", outside)
-    assert control["event"].tolist() == list(range(1, N, 2))
+    assert control["event"].tolist() == list(range(3, N, 4))
+
+
+def test_what_is_outside_the_signal_region_is_not_for_the_reader_to_say(store_folder):
+    with pytest.raises(BlindedError, match="not by a function"):
+        CandidateStore(store_folder).read_control(Search.EE, "data", lambda columns: columns["event"] >= 0)
 
 
 def test_histograms_hold_what_a_record_opens_and_nothing_else():

@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from models.errors import ConfigurationError
 from scheduler.configuration import (
@@ -73,3 +74,10 @@ def test_a_missing_file_names_the_profiles() -> None:
 def test_every_section_of_the_dump_has_plain_values() -> None:
     content = yaml.safe_load(dump_configuration(AnalysisConfig()))
     assert set(content) == set(AnalysisConfig.model_fields)
+
+
+def test_correlated_scale_factors_need_the_uncertainty_that_they_are_correlations_of() -> None:
+    systematics = {"correlated_scale_factors": True}
+    assert AnalysisConfig.model_validate({"systematics": systematics}).systematics.correlated_scale_factors
+    with pytest.raises(ValidationError, match=r"correlated_scale_factors.*normalisation\.add_fit_error"):
+        AnalysisConfig.model_validate({"systematics": systematics, "normalisation": {"add_fit_error": False}})
