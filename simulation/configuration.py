@@ -156,7 +156,7 @@ class EquivalentPhotonSettings(Settings):
 
 
 class TwoPhotonConfig(Settings):
-    """e⁺e⁻ → e⁺e⁻ℓ⁺ℓ⁻ with both beam particles scattered into the detector, and e⁺e⁻ → e⁺e⁻ + hadrons."""
+    """e⁺e⁻ → e⁺e⁻ℓ⁺ℓ⁻ with both beam particles scattered into the detector, else τ pairs, and e⁺e⁻ → e⁺e⁻ + hadrons."""
 
     photons: EquivalentPhotonSettings = EquivalentPhotonSettings()
     scattering_angle_min_deg: PositiveFloat = 20.0
@@ -179,6 +179,17 @@ class TwoPhotonConfig(Settings):
     """Masses of the d, u, s quarks that begin the string (Pythia's constituent masses)."""
     quark_weights: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (1.0, 4.0, 1.0)
     """Relative rates of d, u, s: squared charges."""
+
+
+class ElectronExchangeConfig(Settings):
+    """e⁺e⁻ → e⁺e⁻τ⁺τ⁻ by the diagrams that exchange electrons, part of `tautaull`.
+
+    Both beam particles are scattered by more than `two_photon.scattering_angle_min_deg`; all else is in `twophoton`.
+    """
+
+    enabled: bool = True
+    photons: EquivalentPhotonSettings = EquivalentPhotonSettings(log2_integration_points=15)
+    """Where phase space is sampled, and the integral: 2^15 points give it to 1 %."""
 
 
 class CrossSection(Settings):
@@ -412,6 +423,7 @@ class SimulationConfig(Settings):
     upsilon: UpsilonConfig = UpsilonConfig()
     lepton_pairs: LeptonPairConfig = LeptonPairConfig()
     two_photon: TwoPhotonConfig = TwoPhotonConfig()
+    electron_exchange: ElectronExchangeConfig = ElectronExchangeConfig()
     cross_sections: CrossSections = CrossSections()
     signal_generator: SignalGeneratorSettings = SignalGeneratorSettings()
     signal: dict[Channel, SignalGrid] = Field(default={Channel.EE: ELECTRON_GRID, Channel.MUMU: MUON_GRID})
