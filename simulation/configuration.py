@@ -221,6 +221,8 @@ class SignalGeneratorSettings(Settings):
 
     isr: bool = True
     """Whether the colliding electrons radiate; without, all events have the full energy."""
+    fsr: bool = True
+    """Whether the leptons of φ radiate, with the softest photon and the table of `radiation`."""
     radiated_fraction_min: float = Field(default=1e-4, gt=0.0, lt=1.0)
     """Softest photon that is followed, as a fraction of s: 0.5 MeV."""
     spectrum_points: int = Field(default=2000, ge=100)
@@ -431,6 +433,11 @@ class SimulationConfig(Settings):
     ntuples: NtupleWriterSettings = NtupleWriterSettings()
     production: ProductionConfig = ProductionConfig()
     detector: DetectorConfig = DetectorConfig()
+
+    @property
+    def phi_radiation(self) -> RadiationSettings | None:
+        """Photons of the leptons of φ, None if they do not radiate."""
+        return self.radiation if self.signal_generator.fsr else None
 
     @model_validator(mode="after")
     def _split_events_are_skimmed(self) -> SimulationConfig:
