@@ -271,7 +271,8 @@ ELECTRON_GRID = SignalGrid(
     ),
     n_events=8_000,
 )
-MUON_GRID = SignalGrid(masses_gev=(0.225, 0.3, 0.5, 0.8, 1.2, 1.8, 2.5, 3.3, 4.2, 5.2, 6.0, 6.5))
+# Dense towards the threshold, where efficiency and resolution turn.
+MUON_GRID = SignalGrid(masses_gev=(0.225, 0.25, 0.3, 0.4, 0.5, 0.8, 1.2, 1.8, 2.5, 3.3, 4.2, 5.2, 6.0, 6.5))
 
 
 class PreselectionConfig(Settings):
