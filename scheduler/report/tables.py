@@ -95,8 +95,8 @@ def effective_luminosity_table(values: Sequence[EffectiveLuminosity], luminosity
     caption = (
         "What the simulation of each background is worth, (Σw)²/Σw² over the cross-section, copies of a generated "
         "event counted as one; empty: no event left. The last column is what no more events would exceed, because "
-        f"decays are drawn from a library of finite size{_library_errors(values, luminosity_fb)}; its variance is not in "
-        "the errors."
+        f"decays are drawn from a library of finite size{_library_errors(values, luminosity_fb)}; its variance is not "
+        "in the errors."
     )
     return table("effective_luminosity", caption, header, rows, folder)
 
