@@ -105,4 +105,6 @@ def injected_signal_events(
     generator = SignalGenerator.prepare(expectation.m_phi_gev, sqrt_s_gev(config.beams), config.signal_generator)
     lifetimes = LifetimeMixture.single(expectation.ctau_mm)
     for size in batch_sizes(n, config.production.batch_events):
-        yield signal_events(size, generator, expectation.channel, lifetimes, library, rng)
+        yield signal_events(
+            size, generator, expectation.channel, lifetimes, library, rng, radiation=config.phi_radiation
+        )

@@ -7,7 +7,7 @@ which VEGAS samples.
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -175,7 +175,7 @@ def _square(four_momentum: FloatArray) -> FloatArray:
     return np.asarray(four_momentum[:, 3] ** 2 - np.sum(four_momentum[:, :3] ** 2, axis=1))
 
 
-def _in_blocks(integrand, cube: FloatArray) -> FloatArray:
+def _in_blocks(integrand: Callable[[FloatArray], FloatArray], cube: FloatArray) -> FloatArray:
     return np.concatenate([integrand(cube[first : first + _BLOCK]) for first in range(0, len(cube), _BLOCK)])
 
 

@@ -77,12 +77,38 @@ def cutflow_table(
 def effective_luminosity_table(values: Sequence[EffectiveLuminosity], luminosity_fb: float, folder: Path) -> TableEntry:
     """Return events expected at the luminosity of the run and the effective luminosity of their simulation."""
     rows: list[list[Cell]] = [
-        [str(v.search), str(v.process), v.stage.replace("_", " "), v.expected, v.error, v.luminosity_fb] for v in values
+        [
+            str(v.search),
+            str(v.process),
+            v.stage.replace("_", " "),
+            v.expected,
+            v.error,
+            v.luminosity_fb,
+            v.library_limit_fb,
+        ]
+        for v in values
     ]
-    expected = f"events at {luminosity_fb:g} fb⁻¹"
-    header = ("search", "component", "after", expected, "± (simulation)", "effective luminosity [fb⁻¹]")
-    caption = "What the simulation of each background is worth, (Σw)²/Σw² over the cross-section; empty: no event left."
+    header = (
+        "search", "component", "after", f"events at {luminosity_fb:g} fb⁻¹", "± (simulation)",
+        "effective luminosity [fb⁻¹]", "at most, by the library of decays [fb⁻¹]",
+    )  # fmt: skip
+    caption = (
+        "What the simulation of each background is worth, (Σw)²/Σw² over the cross-section, copies of a generated "
+        "event counted as one; empty: no event left. The last column is what no more events would exceed, because "
+        f"decays are drawn from a library of finite size{_library_errors(values, luminosity_fb)}; its variance is not "
+        "in the errors."
+    )
     return table("effective_luminosity", caption, header, rows, folder)
+
+
+def _library_errors(values: Sequence[EffectiveLuminosity], luminosity_fb: float) -> str:
+    """Return the relative errors that finite libraries leave after the lepton pair, in words."""
+    errors = [
+        f"{v.search} {v.process} {100 * np.sqrt(luminosity_fb / (v.library_limit_fb * v.expected)):.2g} %"
+        for v in values
+        if v.library_limit_fb is not None and v.stage == Cut.LEPTON_PAIR
+    ]
+    return f" (after the lepton pair: {', '.join(errors)})" if errors else ""
 
 
 def background_table(

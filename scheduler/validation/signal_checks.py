@@ -22,7 +22,7 @@ def closure_check(signal: Mapping[Search, SignalModels]) -> Iterator[Check]:
         "Interpolation of the signal",
         verdict_of_p_value(min(numbers.values()), len(numbers)) if numbers else Verdict.ATTENTION,
         f"{n_left_out} generated masses left out, one after the other, and predicted from the others (prompt). "
-        "P-values of χ² with the correlation of neighbours, for the shape the smallest of Kolmogorov–Smirnov times the "
+        "P-values of χ² of every other mass, for the shape the smallest of Kolmogorov–Smirnov times the "
         f"number of masses; {describe_closure(signal)}.",
         numbers,
         closure_figure(signal) if n_left_out else None,
