@@ -1,5 +1,8 @@
 """Configurations: what is shipped is valid, and a mistake is one sentence with the key path."""
 
+import subprocess
+import sys
+
 import pytest
 import yaml
 
@@ -73,3 +76,11 @@ def test_a_missing_file_names_the_profiles() -> None:
 def test_every_section_of_the_dump_has_plain_values() -> None:
     content = yaml.safe_load(dump_configuration(AnalysisConfig()))
     assert set(content) == set(AnalysisConfig.model_fields)
+
+
+def test_reading_a_configuration_imports_nothing_that_computes() -> None:
+    """Every command does it: it must not wait for compilers and file formats that it may not need."""
+    slow = {"awkward", "coffea", "distributed", "iminuit", "matplotlib", "numba", "pyarrow", "scipy", "uproot"}
+    look = f"import sys, scheduler.commands.main, scheduler.configuration; print(*{slow} & set(sys.modules))"
+    ended = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == []
