@@ -12,10 +12,8 @@ from types import MappingProxyType
 from typing import Annotated, NamedTuple
 
 import numpy as np
-from iminuit import Minuit
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.special import chdtrc, xlogy
 
 from models.copies import BinPairs
 from models.errors import LeptophileError
@@ -177,6 +175,8 @@ def fit_scale_factors(
     NormalisationError
         If there are no data, or the fit does not converge.
     """
+    from scipy.special import chdtrc
+
     settings = settings or NormalisationSettings()
     if sum(float(np.sum(region.data)) for region in regions) <= 0:
         names = ", ".join(region.name for region in regions) or "none given"
@@ -305,6 +305,8 @@ def binned_deviance(
     >>> binned_deviance(np.array([4.0]), np.array([4.0]), np.array([1.0])).tolist()
     [0.0]
     """
+    from scipy.special import xlogy
+
     delta2 = variance / expected**2
     half = 0.5 * (1.0 - expected * delta2)
     beta = half + np.sqrt(half**2 + data * delta2)
@@ -322,6 +324,8 @@ def _minimise(
     prior_widths: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Return values, covariance and the deviance of data at the minimum (the priors' part left out)."""
+    from iminuit import Minuit
+
     floor = np.finfo(np.float64).tiny ** 0.25
 
     def deviance(factors: NDArray[np.float64]) -> float:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from models.constants import JPSI_MASS_GEV, PSI2S_MASS_GEV
-from models.coupling import ConventionName
+from models.coupling_conventions import ConventionName
 from models.errors import ConfigurationError, LeptophileError
 from models.search import Channel, Search
 from models.settings import Settings

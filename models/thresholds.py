@@ -12,7 +12,6 @@ from typing import Final, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.special import expit, logit
 
 from models.copies import squares_from_above
 from models.errors import LeptophileError
@@ -91,6 +90,8 @@ class MassThresholds(Settings):
         >>> MassThresholds(mass_gev=(1.0, 4.0), threshold=(0.5, 0.9)).at(np.array([0.5, 2.0, 9.0])).round(3).tolist()
         [0.5, 0.75, 0.9]
         """
+        from scipy.special import expit, logit
+
         positive = np.maximum(mass_gev, np.finfo(float).tiny)
         return np.asarray(expit(np.interp(np.log(positive), np.log(self.mass_gev), logit(self.threshold))))
 
@@ -141,6 +142,8 @@ def scan_thresholds(
     ThresholdError
         If no signal mass has candidates.
     """
+    from scipy.special import expit, logit
+
     settings = settings or ThresholdSettings()
     usable = sorted((signal for signal in signals if np.sum(signal.weight) > 0), key=lambda signal: signal.m_phi_gev)
     if not usable:

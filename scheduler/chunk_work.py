@@ -22,7 +22,8 @@ from pydantic import JsonValue
 from models.errors import BadInputError, IncompleteRunError
 from processors.atomic_file import atomic_path
 from processors.chunk_processor import ChunkProcessor
-from processors.root_files import UNREADABLE, file_stamp
+from processors.locations import file_stamp
+from processors.root_files import UNREADABLE
 from scheduler.chunk_events import OPEN_TIMEOUT_S, ROOT, EventReader
 from scheduler.chunks import Chunk, PlannedFile
 from scheduler.code_identity import computation_identity

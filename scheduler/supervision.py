@@ -214,6 +214,7 @@ class _Supervision:
         return done
 
     def _handle(self, done: Sequence[Future]) -> None:
+        self.health.refuse_unfit()
         ours = [future for future in done if future.key in self._in_flight]
         values = self._fetch([future.key for future in ours if future.status == "finished"])
         for future in ours:

@@ -10,8 +10,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from models.lifetime import LifetimeComponent, LifetimeMixture
 from models.search import BACKGROUNDS, Channel, Process
 from models.settings import Settings
-from processors.configuration import CandidateSettings, IdentificationSettings, TrackSettings
-from processors.ntuple_writer import NtupleWriterSettings
+from processors.configuration import CandidateSettings, IdentificationSettings, NtupleWriterSettings, TrackSettings
 from simulation.detector.configuration import DetectorConfig
 from simulation.importance import NATURAL, ImportanceSampling
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.coupling import LIFETIME_AWARE, CouplingConvention
+from models.coupling_conventions import LIFETIME_AWARE, CouplingConvention
 from models.lifetime import LifetimeMixture
 from models.search import Channel
 from models.theory.cross_section import cross_section_fb

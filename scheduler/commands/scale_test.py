@@ -15,6 +15,9 @@ def scale_test(
     run: Annotated[
         Path | None, typer.Option("--run", help="Run folder whose ntuples are processed; simulated in --out otherwise.")
     ] = None,
+    sample: Annotated[
+        list[str] | None, typer.Option("--sample", help="Only this sample of it; may be repeated. All by default.")
+    ] = None,
     site: Annotated[
         list[str] | None, typer.Option("--site", help="Where the workers are; may be repeated. local by default.")
     ] = None,
@@ -43,6 +46,7 @@ def scale_test(
     test = ScaleTest(
         out=run_folder(out).path,
         run=None if run is None else run_folder(run),
+        samples=tuple(sample or ()),
         sites=tuple(site or ["local"]),
         workers=tuple(sorted(set(workers or [1, cores]))),
         chunk_entries=tuple(sorted(set(chunk_size or [5_000, 20_000]))),

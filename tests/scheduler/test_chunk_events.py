@@ -9,8 +9,9 @@ from coffea.nanoevents import NanoEventsFactory
 from coffea.processor.executor import FileMeta
 
 from processors.belle_schema import BelleSchema
+from processors.configuration import NtupleWriterSettings
 from processors.ntuple import TREE_NAME
-from processors.ntuple_writer import NtupleWriterSettings, write_ntuple
+from processors.ntuple_writer import write_ntuple
 from scheduler.chunk_events import ROOT, EventReader
 from scheduler.chunk_work import look_at_file
 from scheduler.chunks import ChunkPlan

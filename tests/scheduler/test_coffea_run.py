@@ -16,7 +16,7 @@ from coffea.processor import ProcessorABC
 from distributed import Client
 from pydantic import JsonValue
 
-from models.errors import IncompleteRunError
+from models.errors import IncompleteRunError, UsageError
 from processors.chunk_processor import ChunkProcessor
 from scheduler.chunks import ChunkSettings
 from scheduler.clusters import ClusterSettings, connect
@@ -101,6 +101,22 @@ def test_every_event_is_counted(dask_client: Client, fileset, tmp_path: Path) ->
 
 def test_a_transient_error_loses_nothing(dask_client: Client, fileset, tmp_path: Path) -> None:
     check(run(dask_client, fileset, Count(tmp_path, fail_at=250, transient=True)))
+
+
+def test_a_store_that_workers_do_not_share_is_refused(dask_client: Client, fileset, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"'results\.location': workers do not see .* memory://of-one-process"):
+        run_processor(
+            dask_client,
+            fileset,
+            Count(tmp_path),
+            schema=BaseSchema,
+            label="count",
+            unit="events",
+            terminal=Terminal(),
+            chunks=ChunkSettings(),
+            tasks=TaskSettings(),
+            store=ResultStore("memory://of-one-process"),
+        )
 
 
 def test_a_failing_chunk_is_named_by_file_and_entries(dask_client: Client, fileset, tmp_path: Path) -> None:

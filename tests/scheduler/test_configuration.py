@@ -1,5 +1,8 @@
 """Configurations: what is shipped is valid, and a mistake is one sentence with the key path."""
 
+import subprocess
+import sys
+
 import pytest
 import yaml
 from pydantic import ValidationError
@@ -81,3 +84,11 @@ def test_correlated_scale_factors_need_the_uncertainty_that_they_are_correlation
     assert AnalysisConfig.model_validate({"systematics": systematics}).systematics.correlated_scale_factors
     with pytest.raises(ValidationError, match=r"correlated_scale_factors.*normalisation\.add_fit_error"):
         AnalysisConfig.model_validate({"systematics": systematics, "normalisation": {"add_fit_error": False}})
+
+
+def test_reading_a_configuration_imports_nothing_that_computes() -> None:
+    """Every command does it: it must not wait for compilers and file formats that it may not need."""
+    slow = {"awkward", "coffea", "distributed", "iminuit", "matplotlib", "numba", "pyarrow", "scipy", "uproot"}
+    look = f"import sys, scheduler.commands.main, scheduler.configuration; print(*{slow} & set(sys.modules))"
+    ended = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == []
