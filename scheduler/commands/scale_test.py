@@ -27,6 +27,9 @@ def scale_test(
     chunk_size: Annotated[
         list[int] | None, typer.Option("--chunk-size", min=1, help="Entries of a chunk; 5000 and 20000 by default.")
     ] = None,
+    repeats: Annotated[
+        int, typer.Option("--repeats", min=1, help="Times that each run with work is done; the fastest counts.")
+    ] = 1,
     null_chunks: Annotated[
         int, typer.Option("--null-chunks", min=1, help="Chunks of the run without work, which measures overheads.")
     ] = 1000,
@@ -50,6 +53,7 @@ def scale_test(
         sites=tuple(site or ["local"]),
         workers=tuple(sorted(set(workers or [1, cores]))),
         chunk_entries=tuple(sorted(set(chunk_size or [5_000, 20_000]))),
+        repeats=repeats,
         null_chunks=null_chunks,
         model_workers=model_workers,
         model_chunks=model_chunks,

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import awkward as ak
@@ -224,6 +225,22 @@ def test_only_what_a_change_touches_is_done_again(dask_client: Client, fileset, 
     victim = next(path for path in sorted(store.rglob("*")) if path.is_file() and len(path.name) == 64)
     victim.write_bytes(victim.read_bytes()[:-1])
     assert len(again("sixth")[1]) <= 1
+
+
+def test_two_runs_at_once_share_a_store(dask_client: Client, fileset, tmp_path: Path) -> None:
+    def one(name: str) -> tuple[object, dict[str, str]]:
+        (tmp_path / f"marks-{name}").mkdir()
+        processor = Scale(tmp_path / f"marks-{name}", tmp_path / name)
+        with Client(dask_client.scheduler.address, set_as_default=False) as client:
+            output = run(client, fileset, processor, tmp_path / "shared").output
+        return output, {path.name: path.read_text() for path in (tmp_path / name).iterdir()}
+
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(one, ["first", "second"])
+    assert first == second
+    assert first[0]["a"]["sum"] == pytest.approx(0.1 * sum(range(N_EVENTS)))
+    # both left the same results: a third run does nothing
+    assert run(dask_client, fileset, Scale(tmp_path, tmp_path / "third"), tmp_path / "shared").n_restored == 15
 
 
 def test_the_account_of_a_run_with_a_bad_file(dask_client: Client, fileset, tmp_path: Path) -> None:
