@@ -27,11 +27,11 @@ from scheduler.steps.step import StepContext
 from scheduler.tasks import run_tasks
 from scheduler.validation.background_checks import (
     classifier_checks,
-    input_checks,
     scale_factor_checks,
     threshold_checks,
 )
 from scheduler.validation.fit_checks import alternative_fit_check, examined_check, goodness_check, injection_check
+from scheduler.validation.input_checks import input_checks
 from scheduler.validation.look_elsewhere_check import look_elsewhere_check
 from scheduler.validation.mass_points import Examination, ExaminationInputs, examine, spectrum_of
 from scheduler.validation.nuisance_checks import nuisance_checks

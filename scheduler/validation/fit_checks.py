@@ -13,6 +13,7 @@ from models.inference.toy_data import InjectionStudy
 from models.scan_grid import MassPoint
 from models.search import Channel
 from scheduler.failures import TaskFailure, shorten
+from scheduler.validation.mass_axis import label_mass_points
 from scheduler.validation.mass_points import Examination
 from scheduler.validation.page import Check, CheckTable, Verdict, verdict_of_p_value
 
@@ -204,10 +205,10 @@ def _comparison_figure(
     points: Sequence[MassPoint], template: np.ndarray, other: np.ndarray, shape: PeakShape
 ) -> Figure:
     figure, (over_mass, scatter) = plt.subplots(1, 2, figsize=(12.0, 4.6), width_ratios=(2, 1))
-    mass = np.array([point.m_phi_gev for point in points])
-    over_mass.plot(mass, template, ".-", linewidth=0.7, label="templates")
-    over_mass.plot(mass, other, ".-", linewidth=0.7, label=f"polynomial and {shape.replace('_', ' ')}")
-    over_mass.set(xscale="log", xlabel="mass [GeV]", ylabel="signed significance")
+    over_mass.plot(template, ".-", linewidth=0.7, markersize=4, label="templates")
+    over_mass.plot(other, ".-", linewidth=0.7, markersize=4, label=f"polynomial and {shape.replace('_', ' ')}")
+    over_mass.set_ylabel("signed significance")
+    label_mass_points(over_mass, points)
     over_mass.legend(fontsize=10)
     for channel in Channel:
         own = np.array([point.search.channel is channel for point in points], dtype=bool)
@@ -220,10 +221,10 @@ def _comparison_figure(
 
 def _goodness_figure(points: Sequence[MassPoint], p_values: np.ndarray) -> Figure:
     figure, (over_mass, distribution) = plt.subplots(1, 2, figsize=(12.0, 4.4), width_ratios=(2, 1))
-    mass = np.array([point.m_phi_gev for point in points])
-    over_mass.plot(mass, p_values, ".")
+    over_mass.plot(p_values, ".")
     over_mass.axhline(0.05, color="#bd1f01", linewidth=0.8)
-    over_mass.set(xscale="log", yscale="log", xlabel="mass [GeV]", ylabel="p-value of the fit")
+    over_mass.set(yscale="log", ylabel="p-value of the fit")
+    label_mass_points(over_mass, points)
     bins = np.linspace(0.0, 1.0, 11)
     distribution.hist(p_values, bins, color="#3f90da", alpha=0.7)
     distribution.axhline(len(p_values) / 10, color="#555555", linewidth=0.8, linestyle="--")
@@ -232,7 +233,7 @@ def _goodness_figure(points: Sequence[MassPoint], p_values: np.ndarray) -> Figur
 
 
 def _injection_figure(studies: Sequence[tuple[MassPoint, InjectionStudy]]) -> Figure:
-    figure, axes = plt.subplots(1, 3, figsize=(14.0, 4.8))
+    figure, axes = plt.subplots(1, 3, figsize=(14.0, 5.2), layout="constrained")
     colours = plt.get_cmap("viridis")(np.linspace(0.0, 0.9, max(len(studies), 1)))
     for colour, (point, study) in zip(colours, studies, strict=False):
         x = np.array([s.strength for s in study.signals])
@@ -246,5 +247,6 @@ def _injection_figure(studies: Sequence[tuple[MassPoint, InjectionStudy]]) -> Fi
     ):
         axis.axhline(expected, color="#555555", linewidth=0.8, linestyle="--")
         axis.set(xlabel="injected [uncertainties]", ylabel=label)
-    axes[0].legend(fontsize=8, ncols=2)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", fontsize=9, ncols=6)
     return figure

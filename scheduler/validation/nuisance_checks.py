@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from models.inference.diagnostics import RankedNuisance, ranked_nuisances
+from scheduler.validation.mass_axis import label_mass_points
 from scheduler.validation.mass_points import Examination
 from scheduler.validation.page import Check, CheckTable, Verdict, verdict_of_p_value
 
@@ -167,9 +168,7 @@ def _heat_map(
     figure, axes = plt.subplots(figsize=(13.0, 1.6 + 0.28 * len(shown)))
     image = axes.imshow(content[shown], aspect="auto", interpolation="none", norm=scale, cmap=colours)
     axes.set_yticks(range(len(shown)), [sources[row] for row in shown], fontsize=9)
-    ticks = np.unique(np.linspace(0, len(examined) - 1, 12).astype(int))
-    axes.set_xticks(ticks, [examined[i].point.label.replace(" m", "\n") for i in ticks], fontsize=9)
     axes.tick_params(which="both", length=0)
-    axes.set_xlabel("mass point [GeV]")
+    label_mass_points(axes, [e.point for e in examined])
     figure.colorbar(image, ax=axes, label=label, pad=0.01)
     return figure

@@ -15,7 +15,7 @@ from models.errors import BlindedError
 from models.inference.workspace import is_blinded
 from models.scan_grid import mass_points
 from models.search import Channel, Process, Search
-from processors.blinding import BlindingSettings, UnblindingStage
+from processors.blinding import BlindingSettings, Unblinding, UnblindingStage
 from processors.candidates import CandidateStore
 from processors.histograms import load_histograms
 from processors.regions import SIGNAL_REGION
@@ -69,6 +69,21 @@ def blinded(chain: Chain, make_run: MakeRun) -> RunFolder:
 def signal_region_data(run: RunFolder, search: Search) -> np.ndarray:
     histograms, _ = load_histograms(run.histogram(search), read_unblinding(run))
     return histograms.contents(SIGNAL_REGION, Process.DATA).value
+
+
+def test_without_an_unblinding_no_signal_region_data_are_read(chain: Chain, blinded: RunFolder) -> None:
+    for search in Search:
+        histograms, manifest = load_histograms(blinded.histogram(search))
+        assert manifest.unblinding is None
+        data = histograms.signal_region[{"process": "data"}] if "data" in histograms.signal_region.axes[0] else None
+        assert data is None or data.sum(flow=True).value == 0
+        with pytest.raises(BlindedError, match=r"no such record now"):
+            load_histograms(chain.run.histogram(search))
+        unblinded, record = load_histograms(chain.run.histogram(search), read_unblinding(chain.run))
+        assert isinstance(record.unblinding, Unblinding)
+        assert record.n_blinded == 0
+        n_data = unblinded.signal_region[{"process": "data"}].sum(flow=True).value
+        assert manifest.n_blinded == n_data
 
 
 def test_a_blinded_run_writes_expectations_only(blinded: RunFolder) -> None:

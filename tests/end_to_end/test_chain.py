@@ -15,7 +15,6 @@ from distributed import Client
 from models.errors import BlindedError
 from models.scan_grid import mass_points
 from models.search import Channel, Search
-from processors.blinding import Unblinding
 from processors.candidates import CandidateStore
 from processors.histograms import load_histograms
 from scheduler.configuration import load_configuration
@@ -99,7 +98,7 @@ def test_every_generated_event_is_accounted_for(chain: Chain) -> None:
             assert counts == sorted(counts, reverse=True)
 
 
-def rerun(chain: Chain, folder: Path, unblinded: bool = True, **changes: object) -> RunFolder:
+def rerun(chain: Chain, folder: Path, **changes: object) -> RunFolder:
     """Process and histogram the ntuples and classifiers of the chain again, under a changed configuration."""
     run = RunFolder(folder)
     folder.mkdir()
@@ -107,8 +106,7 @@ def rerun(chain: Chain, folder: Path, unblinded: bool = True, **changes: object)
     config = config.model_copy(
         update={"inputs": config.inputs.model_copy(update={"ntuples": chain.run.ntuples}), **changes}
     )
-    if unblinded:
-        record_unblinding(run, "the data are simulated", config, Terminal())
+    record_unblinding(run, "the data are simulated", config, Terminal())
     bring_up_to_date(["process", "train", "histogram"], config, run, site="local", terminal=Terminal())
     return run
 
@@ -134,22 +132,6 @@ def test_chunk_size_and_number_of_workers_change_no_histogram(chain: Chain, tmp_
             assert a.axes == b.axes
             np.testing.assert_allclose(a.values(flow=True), b.values(flow=True), rtol=1e-12, atol=1e-12)
             np.testing.assert_allclose(a.variances(flow=True), b.variances(flow=True), rtol=1e-12, atol=1e-12)
-
-
-def test_without_an_unblinding_no_signal_region_data_are_read(chain: Chain, tmp_path: Path) -> None:
-    blinded = rerun(chain, tmp_path / "run", unblinded=False)
-    for search in Search:
-        histograms, manifest = load_histograms(blinded.histogram(search))
-        assert manifest.unblinding is None
-        data = histograms.signal_region[{"process": "data"}] if "data" in histograms.signal_region.axes[0] else None
-        assert data is None or data.sum(flow=True).value == 0
-        with pytest.raises(BlindedError, match=r"no such record now"):
-            load_histograms(chain.run.histogram(search))
-        unblinded, record = load_histograms(chain.run.histogram(search), read_unblinding(chain.run))
-        assert isinstance(record.unblinding, Unblinding)
-        assert record.n_blinded == 0
-        n_data = unblinded.signal_region[{"process": "data"}].sum(flow=True).value
-        assert manifest.n_blinded == n_data
 
 
 def test_when_the_record_is_gone_no_step_reads_what_it_opened(chain: Chain, tmp_path: Path) -> None:
