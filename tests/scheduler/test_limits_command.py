@@ -68,6 +68,28 @@ def test_one_method_at_another_level(tmp_path):
     assert limits[0] < limits[1]
 
 
+def test_limits_and_goodness_of_fit_from_toys(tmp_path):
+    path, out = tmp_path / "point.json", tmp_path / "limits.json"
+    path.write_text(json.dumps(workspace(3.0)))
+    asked = ["--method", "cls-toys", "--goodness-toys", "200"]
+    assert run_command(["limits", str(path), "--json", str(out), *asked]) == 0
+    (found,) = json.loads(out.read_text())
+
+    def cls(xsec):
+        return poisson.cdf(3, 5.0 + 2.0 * xsec) / poisson.cdf(3, 5.0)
+
+    # One bin with known background: CLs is a ratio of Poisson probabilities, a tenth of it per 1 % of the limit here.
+    assert cls(found["cls_toys_obs"]) == pytest.approx(0.1, abs=0.02)
+    assert 0 < found["cls_toys_obs_err"] < 0.01 * found["cls_toys_obs"]
+    assert found["cls_toys_exp"] == sorted(found["cls_toys_exp"])
+    assert all(0 < error < 0.05 for error in found["cls_toys_exp_err"])
+    # The asymptotic limit that the toys are thrown around is there to compare with.
+    assert found["cls_obs"] == pytest.approx(found["cls_toys_obs"], rel=0.2)
+    assert found["bayes_qmc"] is None
+    assert 0 < found["gof_p_toys"] <= 1
+    assert found["gof_p"] is None
+
+
 def test_a_bad_workspace_does_not_cost_the_others(tmp_path, capsys):
     good, bad, out = tmp_path / "good.json", tmp_path / "bad.json", tmp_path / "limits.json"
     good.write_text(json.dumps(workspace(9.0)))
