@@ -110,6 +110,31 @@ def toy_cls_limits(
         toys = toys.joined(_throw(physical, hypotheses, len(toys.q), rng))
 
 
+def cls_from_toys(
+    likelihood: Likelihood, fits: ObservedFits, xsec: Floats, n_toys: int, rng: np.random.Generator
+) -> Floats:
+    """Return the observed CLs at given cross-sections, NaN where no toy is as extreme as the data, shape (n_tested,).
+
+    Parameters
+    ----------
+    likelihood
+        The model with its observations.
+    fits
+        Fits to them.
+    xsec
+        Tested cross-sections, ascending and above zero, shape (n_tested,).
+    n_toys
+        Toys of all hypotheses together.
+    rng
+        Source of randomness.
+    """
+    hypotheses = _hypotheses(likelihood, fits, xsec)
+    toys = _throw(_physical(likelihood), hypotheses, n_toys, rng)
+    tails = _tails(likelihood, hypotheses, toys)
+    roots = np.array([tail.straightened(np.ones(n_toys))[-1] for tail in tails])
+    return np.asarray(np.exp(-0.5 * roots**2))
+
+
 def toy_statistics(likelihood: Likelihood, data: Dataset, start: Floats, xsec: Floats) -> tuple[Floats, Flags]:
     """Return q̃ of each dataset at each cross-section, shape (n_toys, n_tested), and whether its fits converged.
 
