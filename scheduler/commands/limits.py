@@ -177,6 +177,9 @@ def _infer(
         result = infer_mass_point(specification, settings, np.random.SeedSequence(seed), measurement)
     except LeptophileError as error:
         return Outcome(path, None, str(error))
+    except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
+        # Numbers beyond what floating point can do: this workspace's failure, which must not cost the others theirs.
+        return Outcome(path, None, f"Its numbers cannot be computed with ({type(error).__name__}: {error}).")
     return Outcome(path, result)
 
 
