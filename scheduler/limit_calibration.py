@@ -59,8 +59,16 @@ class CalibrationSettings(Settings):
 
     n_toys: int = 1000
     """Toys at each cross-section."""
-    limit_error: float = 0.02
-    """Relative error of each toy's Bayesian limit at which its integration ends."""
+    integration: QuasiMonteCarloSettings = QuasiMonteCarloSettings(
+        n_shifts=8,
+        log2_pilot_draws=7,
+        log2_first_draws=4,
+        relative_error_target=0.05,
+        relative_error_accepted=0.2,
+    )
+    """Bayesian limits of toys: few draws make them random by up to one per cent, but not biased."""
+    inner_toy_fraction: float = 0.2
+    """Part of the toys that are tested with CLs from toys too, by far the slowest."""
     n_inner_toys: int = 300
     """Toys that each of those throws for CLs from toys; their noise moves limits up as often as down."""
     n_null_toys: int = 10_000
@@ -180,7 +188,8 @@ def _count(
     truth[likelihood.poi] = chosen.strengths[task.strength] * limits[task.workspace]
     n_toys = min(chosen.toys_a_task, chosen.n_toys - task.part * chosen.toys_a_task)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=task))
-    return covered(likelihood, truth, n_toys, chosen.n_inner_toys, settings, rng)
+    n_with_inner_toys = round(chosen.inner_toy_fraction * n_toys)
+    return covered(likelihood, truth, n_toys, n_with_inner_toys, chosen.n_inner_toys, settings, rng)
 
 
 def _calibration(
@@ -280,10 +289,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         chosen = CalibrationSettings(n_toys=options.toys, n_null_toys=options.null_toys)
-        settings = InferenceSettings(
-            confidence_level=options.level,
-            quasi_monte_carlo=QuasiMonteCarloSettings(relative_error_target=chosen.limit_error),
-        )
+        settings = InferenceSettings(confidence_level=options.level, quasi_monte_carlo=chosen.integration)
         cases = [(path, factor) for path in options.workspaces for factor in options.factors]
         names = [f"{path.stem}, {factor:g} × luminosity" if factor != 1 else path.stem for path, factor in cases]
         likelihoods = [_read(path) if factor == 1 else at_luminosity(_read(path), factor) for path, factor in cases]

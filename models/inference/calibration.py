@@ -121,6 +121,7 @@ def covered(
     likelihood: Likelihood,
     truth: Floats,
     n_toys: int,
+    n_with_inner_toys: int,
     n_inner_toys: int,
     settings: InferenceSettings,
     rng: np.random.Generator,
@@ -137,8 +138,10 @@ def covered(
         Parameters at which toys are thrown, shape (n_parameters,); the cross-section is above zero.
     n_toys
         Number of toys.
+    n_with_inner_toys
+        How many of them are tested with CLs from toys, which takes longer than everything else.
     n_inner_toys
-        Toys that each of them throws for CLs from toys.
+        Toys that each of those throws.
     settings
         Confidence level, precision of the Bayesian limit.
     rng
@@ -151,9 +154,11 @@ def covered(
     for i in range(n_toys):
         toy = likelihood.with_data(data.select([i]))
         fits = fit_observed(toy)
-        if fits.usable(toy) and fits.null.converged[0]:
+        if not (fits.usable(toy) and fits.null.converged[0]):
+            continue
+        bayesian[i] = _bayesian_limit(toy, fits, settings, rng)
+        if i < n_with_inner_toys:
             from_toys[i] = cls_from_toys(toy, fits, np.array([xsec]), n_inner_toys, rng)[0]
-            bayesian[i] = _bayesian_limit(toy, fits, settings, rng)
     passed = {
         LimitMethod.CLS: np.where(np.isfinite(asymptotic), asymptotic > alpha, np.nan),
         LimitMethod.QMC: np.where(np.isfinite(bayesian), bayesian >= xsec, np.nan),
