@@ -13,7 +13,7 @@ from models.inference.engine import infer, infer_mass_point
 from models.inference.fits import fit_observed
 from models.inference.likelihood import compile_likelihood
 from models.inference.results import Status
-from models.inference.toy_cls import toy_cls_limits, toy_statistics
+from models.inference.toy_cls import cls_from_toys, toy_cls_limits, toy_statistics
 from models.inference.toy_datasets import log_densities, toy_datasets
 from models.inference.workspace import build_workspace
 from models.search import Process
@@ -140,6 +140,24 @@ def test_density_of_toys_is_the_models():
     ours = log_densities(likelihood, toys, points)
     full = np.array([[likelihood.log_density(p, toys.select([i])) for p in points] for i in range(5)])
     assert np.diff(ours, axis=1) == pytest.approx(np.diff(full, axis=1), abs=1e-9)
+
+
+def test_limits_are_those_of_pyhfs_toy_calculator():
+    """pyhf 0.7.6: `np.random.seed(1)`, `ToyCalculator(data, model, ntoys=5000)` at μ = 0.7, scipy's tolerance 1e-8."""
+    p_signal, p_background = 0.0712, 0.4376
+    median_expected = 0.184
+    tested, cls = 0.7, p_signal / p_background
+    likelihood = compile_likelihood(UNCORRELATED)
+    fits, rng = fit_observed(likelihood), np.random.default_rng(1)
+    ours = cls_from_toys(likelihood, fits, np.array([tested]), 10_000, rng).item()
+    # Binomial errors of 5000 toys for each of the two probabilities; ours are smaller.
+    relative = np.sqrt(((1 - p_signal) / p_signal + (1 - p_background) / p_background) / 5000)
+    assert ours == pytest.approx(cls, rel=3 * relative)
+    at_median = SETTINGS.model_copy(update={"confidence_level": 1 - median_expected})
+    found = toy_cls_limits(likelihood, fits, at_median, rng, blinded=False)
+    # The limit at the level that pyhf's median dataset has at 0.7; ln CLs falls by 2 |ln CLs| dμ/μ, like a parabola.
+    spread = np.hypot(relative / (2 * abs(np.log(median_expected))) * tested, found.expected_errors_fb[2])
+    assert found.expected_fb[2] == pytest.approx(tested, abs=3 * spread)
 
 
 def test_many_events_are_asymptotic():
