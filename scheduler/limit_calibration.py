@@ -25,9 +25,9 @@ from matplotlib.figure import Figure
 from scipy.stats import norm
 
 from models.errors import BadInputError, LeptophileError
+from models.inference.binomial import Fraction
 from models.inference.calibration import (
     COVERED_METHODS,
-    Fraction,
     at_luminosity,
     covered,
     excess_frequencies,

@@ -6,13 +6,13 @@ observations fluctuating, so that all fractions are frequencies of repeated expe
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from scipy.stats import beta
 
 from models.inference.bayesian.posterior import Posterior
+from models.inference.binomial import Fraction
 from models.inference.cls_limits import log_cls_observed
 from models.inference.compiled_model import Floats
 from models.inference.configuration import InferenceSettings, LimitMethod
@@ -23,33 +23,6 @@ from models.inference.toy_cls import cls_from_toys
 from models.inference.toy_datasets import toy_datasets
 
 COVERED_METHODS: Final = (LimitMethod.CLS, LimitMethod.QMC, LimitMethod.CLS_TOYS)
-CENTRAL_68_PERCENT: Final = (0.15865525393145707, 0.8413447460685429)
-
-
-@dataclass(frozen=True)
-class Fraction:
-    """A fraction of toys with its binomial uncertainty."""
-
-    value: float
-    low: float
-    """Lower end of the central 68 % interval (Clopper and Pearson)."""
-    high: float
-    n_toys: int
-
-    @classmethod
-    def of(cls, n_passed: int, n_toys: int) -> Fraction:
-        """Return the fraction of toys that passed.
-
-        >>> Fraction.of(9, 10)
-        Fraction(value=0.9, low=0.7327..., high=0.9829..., n_toys=10)
-        """
-        low, high = CENTRAL_68_PERCENT
-        return cls(
-            n_passed / n_toys,
-            float(beta.ppf(low, n_passed, n_toys - n_passed + 1)) if n_passed else 0.0,
-            float(beta.ppf(high, n_passed + 1, n_toys - n_passed)) if n_passed < n_toys else 1.0,
-            n_toys,
-        )
 
 
 def at_luminosity(likelihood: Likelihood, factor: float) -> Likelihood:

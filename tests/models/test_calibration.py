@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import kstest, norm, poisson
 
+from models.inference.binomial import Fraction
 from models.inference.calibration import (
-    Fraction,
     asymptotic_cls_of,
     at_luminosity,
     covered,
