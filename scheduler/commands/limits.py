@@ -30,6 +30,7 @@ class Method(StrEnum):
     QMC = "qmc"
     TOYMC = "toymc"
     CLS = "cls"
+    CLS_TOYS = "cls-toys"
 
 
 class Engine(StrEnum):
@@ -47,6 +48,9 @@ def limits(
         float | None, typer.Option(min=0.5, max=0.9999, help="Confidence and credibility level; 0.9 by default.")
     ] = None,
     expected: Annotated[bool, typer.Option(help="Expected Bayesian limits too, from toys.")] = False,
+    goodness_toys: Annotated[
+        int | None, typer.Option(min=0, help="Toys that calibrate the goodness of fit; none by default.")
+    ] = None,
     measurement: Annotated[str | None, typer.Option(help="Name of the measurement; the first one by default.")] = None,
     engine: Annotated[
         Engine, typer.Option(help="pyhf: its own slow fits and CLs limits, for models without a compiled form.")
@@ -74,7 +78,7 @@ def limits(
         raise UsageError("--corner chooses what --plots draws; give it a folder.")
     if plots is not None and engine is Engine.PYHF:
         raise UsageError("--plots: figures are drawn by the compiled engine only.")
-    settings = _settings(config, method, level, expected=expected)
+    settings = _settings(config, method, level, goodness_toys, expected=expected)
     closed = _closed_runs(workspaces)
     infer = partial(_infer, settings=settings, measurement=measurement, engine=engine, seed=seed, closed=closed)
     outcomes: dict[int, Outcome] = {}
@@ -112,18 +116,28 @@ class Outcome:
         return f"failed: {self.failure}" if self.result is None else self.result.status
 
 
-def _settings(config: str | None, method: Method, level: float | None, *, expected: bool) -> InferenceSettings:
+def _settings(
+    config: str | None, method: Method, level: float | None, goodness_toys: int | None, *, expected: bool
+) -> InferenceSettings:
     from models.inference.configuration import InferenceSettings, LimitMethod
     from scheduler.configuration import load_configuration
 
     settings = InferenceSettings() if config is None else load_configuration(config).inference
-    methods = settings.methods if method is Method.ALL else (LimitMethod(method),)
+    if method is Method.ALL:
+        methods = settings.methods
+    elif method is Method.CLS_TOYS:
+        # Toys are thrown around the asymptotic limits, which then are worth comparing with.
+        methods = (LimitMethod.CLS, LimitMethod.CLS_TOYS)
+    else:
+        methods = (LimitMethod(method),)
     methods = tuple(m for m in methods if m is not LimitMethod.EXPECTED_BAYESIAN)
     if expected:
         methods += (LimitMethod.EXPECTED_BAYESIAN,)
     changes: dict[str, Any] = {"methods": methods}
     if level is not None:
         changes["confidence_level"] = level
+    if goodness_toys is not None:
+        changes["goodness_toys"] = goodness_toys
     return settings.model_copy(update=changes)
 
 
@@ -163,6 +177,9 @@ def _infer(
         result = infer_mass_point(specification, settings, np.random.SeedSequence(seed), measurement)
     except LeptophileError as error:
         return Outcome(path, None, str(error))
+    except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
+        # Numbers beyond what floating point can do: this workspace's failure, which must not cost the others theirs.
+        return Outcome(path, None, f"Its numbers cannot be computed with ({type(error).__name__}: {error}).")
     return Outcome(path, result)
 
 
@@ -230,7 +247,7 @@ def entry(outcome: Outcome, name: str) -> dict[str, Any]:
         BestFit(Status.NOT_COMPUTED), ClsLimits(Status.NOT_COMPUTED, Status.NOT_COMPUTED), none, none
     )
     result = outcome.result or nothing
-    fit, band = result.fit, result.expected_bayesian
+    fit, band, toys = result.fit, result.expected_bayesian, result.cls_toys
     return {
         "name": name,
         "workspace": str(outcome.path),
@@ -243,8 +260,14 @@ def entry(outcome: Outcome, name: str) -> dict[str, Any]:
         "significance": fit.significance,
         "q0": fit.q0,
         "p_local": fit.p_local,
+        "gof_p": fit.goodness.p_value if fit.goodness is not None else None,
+        "gof_p_toys": fit.goodness.p_value_toys if fit.goodness is not None else None,
         "cls_obs": result.cls.observed_fb,
         "cls_exp": list(result.cls.expected_fb),
+        "cls_toys_obs": toys.observed_fb if toys is not None else None,
+        "cls_toys_obs_err": toys.observed_error_fb if toys is not None else None,
+        "cls_toys_exp": list(toys.expected_fb) if toys is not None else [None] * 5,
+        "cls_toys_exp_err": list(toys.expected_errors_fb) if toys is not None else [None] * 5,
         "bayes_qmc": result.quasi_monte_carlo.limit_fb,
         "bayes_qmc_err": _error(result.quasi_monte_carlo),
         "bayes_mh": result.metropolis.limit_fb,
@@ -271,6 +294,7 @@ def _show(outcomes: Sequence[Outcome]) -> None:
             "significance": shown["significance"],
             "Bayesian limit": shown["bayes_qmc"] or shown["bayes_mh"] or shown["bayes_toymc"],
             "CLs limit": shown["cls_obs"],
+            "CLs limit from toys": shown["cls_toys_obs"],
             "expected CLs limit": shown["cls_exp"][2],
         }
         found = ", ".join(f"{name} {number:.4g}" for name, number in numbers.items() if number is not None)
