@@ -11,6 +11,9 @@ UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 BIN := .venv/bin
 READY := .venv/.ready
 
+# The tests of a file share what they set up, so one process has them all; the longest files come first by their names.
+IN_PARALLEL = --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 # Worker processes share the cores: no library starts threads of its own.
 export OMP_NUM_THREADS = 1
 # Installing for each other's file systems must not warn about links that cannot be made.
@@ -32,7 +35,7 @@ analysis: $(READY)  ## Run the demo analysis on this machine, from simulated eve
 	@echo "Report: $(abspath $(OUT))/report/index.html"
 
 test: $(READY) lint  ## Lint, check types and run all tests.
-	$(BIN)/pytest --durations=15
+	$(BIN)/pytest $(IN_PARALLEL) --durations=15
 
 test-clusters: $(READY)  ## Start SLURM and Dask Gateway on loopback, run the tests with them, and stop all of it.
 	.ci/install-slurm

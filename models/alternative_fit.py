@@ -164,7 +164,7 @@ def _fit_background(n: FloatArray, basis: FloatArray, w: FloatArray) -> FloatArr
     for _ in range(_STEPS):
         rate = _rate(basis, w, coefficients)
         hessian = basis.T @ (rate[:, None] * basis) + _RIDGE * np.eye(len(coefficients))
-        step = np.linalg.solve(hessian, basis.T @ (n - rate) - _RIDGE * coefficients)
+        step = _newton_step(hessian, basis.T @ (n - rate) - _RIDGE * coefficients)
         coefficients = coefficients + np.clip(step, -2.0, 2.0)
         if np.abs(step).max() < _PRECISION:
             break
@@ -189,12 +189,12 @@ def _fit_signal(n: FloatArray, basis: FloatArray, w: FloatArray, peak: FloatArra
         gradient[:-1] -= _RIDGE * parameters[:-1]
         # the expected curvature: never negative, unlike the observed one
         hessian = slope.T @ (slope / rate[:, None]) + _RIDGE * np.eye(len(parameters))
-        step = np.linalg.solve(hessian, gradient)
+        step = _newton_step(hessian, gradient)
         size = 1.0
         while size > _SMALLEST_STEP:
             trial = parameters + size * step
             trial_rate = _rate(basis, w, trial[:-1]) + trial[-1] * peak
-            if np.all(trial_rate > 0.0) and (value := _deviance(n, trial_rate)) <= deviance + _PRECISION:
+            if np.all(trial_rate > _SMALLEST_RATE) and (value := _deviance(n, trial_rate)) <= deviance + _PRECISION:
                 break
             size *= 0.5
         else:
@@ -204,6 +204,13 @@ def _fit_signal(n: FloatArray, basis: FloatArray, w: FloatArray, peak: FloatArra
         if gained < _PRECISION and size == 1.0:
             return _SignalFit(float(parameters[-1]), deviance, converged=True)
     return _SignalFit(float(parameters[-1]), deviance, converged=False)
+
+
+def _newton_step(hessian: FloatArray, gradient: FloatArray) -> FloatArray:
+    """Return the step to the minimum of a parabola; along directions that it does not know, none."""
+    scale = 1.0 / np.sqrt(np.diag(hessian))
+    # With the diagonal at one, what is small is not known rather than measured in other units.
+    return np.asarray(scale * np.linalg.lstsq(hessian * np.outer(scale, scale), scale * gradient, rcond=1e-12)[0])
 
 
 def _rate(basis: FloatArray, w: FloatArray, coefficients: FloatArray) -> FloatArray:
@@ -219,3 +226,5 @@ _RIDGE = 1e-6
 """Keeps coefficients finite where there are no events at all."""
 _PRECISION = 1e-8
 _SMALLEST_STEP = 1e-6
+_SMALLEST_RATE = 1e-12
+"""Events in a bin below which a rate has vanished."""

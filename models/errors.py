@@ -30,3 +30,7 @@ class IncompleteRunError(LeptophileError):
 
 class BlindedError(LeptophileError):
     """Signal-region data were asked for without a recorded unblinding."""
+
+
+class ValidationFailedError(LeptophileError):
+    """A run is complete, and a check of its background says that it cannot be trusted."""

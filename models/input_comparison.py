@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import chdtrc
 
+from models.copies import SummedCopies
 from models.normalisation import binned_deviance
 from models.settings import Settings
 
@@ -34,6 +35,7 @@ def compare_inputs(
     simulation: Mapping[str, NDArray[np.floating]],
     weight: FloatArray,
     *,
+    generated: NDArray[np.int64] | None = None,
     n_bins: int = 12,
     minimum_expected: float = 5.0,
     minimum_effective: float = 5.0,
@@ -46,14 +48,16 @@ def compare_inputs(
         Name → values, shapes (n_data,) and (n_simulated,).
     weight
         Of the simulation, any normalisation, shape (n_simulated,).
+    generated
+        Number that copies of one generated event share, shape (n_simulated,); None if there are no copies.
     n_bins
         Bins with equal parts of the simulation, fewer where there are few values or events.
     minimum_expected, minimum_effective
         Least expected data and effective simulated events in a bin.
     """
     found = [
-        _compare(name, np.asarray(values, float), np.asarray(simulation[name], float), weight, n_bins, minimum_expected,
-                 minimum_effective)
+        _compare(name, np.asarray(values, float), np.asarray(simulation[name], float), weight, generated, n_bins,
+                 minimum_expected, minimum_effective)
         for name, values in data.items()
     ]  # fmt: skip
     return sorted(found, key=lambda comparison: (comparison.p_value, -comparison.deviance))
@@ -64,6 +68,7 @@ def _compare(
     data: FloatArray,
     simulation: FloatArray,
     weight: FloatArray,
+    generated: NDArray[np.int64] | None,
     n_bins: int,
     minimum_expected: float,
     minimum_effective: float,
@@ -72,7 +77,11 @@ def _compare(
     edges = _edges(simulation, weight, n_bins)
     observed = np.histogram(data, edges)[0].astype(float)
     expected = scale * np.histogram(simulation, edges, weights=weight)[0]
-    variance = scale**2 * np.histogram(simulation, edges, weights=weight**2)[0]
+    squares = weight**2
+    if generated is not None:
+        copies = SummedCopies.of(np.searchsorted(edges, simulation, side="right"), generated)
+        simulation, squares = simulation[copies.first], copies.sum(weight) ** 2
+    variance = scale**2 * np.histogram(simulation, edges, weights=squares)[0]
     starts, sums = [0], np.zeros(2)
     for position in range(len(expected)):
         sums += expected[position], variance[position]

@@ -8,14 +8,14 @@ that the data do not see at what the simulation says, with an uncertainty that s
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Annotated, NamedTuple
 
 import numpy as np
-from iminuit import Minuit
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.special import chdtrc, xlogy
 
+from models.copies import BinPairs
 from models.errors import LeptophileError
 from models.search import Process
 from models.settings import Settings
@@ -60,7 +60,10 @@ class ControlRegion(NamedTuple):
     expected: Mapping[Process, NDArray[np.float64]]
     """Component → events expected at scale factor one, shape (n_bins,)."""
     variance: Mapping[Process, NDArray[np.float64]]
-    """Component → sum of squared weights, shape (n_bins,)."""
+    """Component → variance from the size of its simulation, shape (n_bins,)."""
+    pairs: Mapping[Process, BinPairs] = MappingProxyType({})
+    """Component → covariances of bins, where it has any. They count where bins are merged; between the bins of the fit
+    they are left out."""
 
 
 class SpecialRegion(NamedTuple):
@@ -142,6 +145,12 @@ class ScaleFactors(Settings):
                 modes[f"scale_factor_{process}"] = {process: float(np.sqrt(rest))}
         return modes
 
+    def sources(self, *, correlated: bool) -> dict[str, dict[Process, float]]:
+        """Return independent source → component → relative shift of its factor: correlated, or one a component."""
+        if correlated:
+            return self.correlated_modes()
+        return {f"scale_factor_{process}": {process: f.relative_error} for process, f in self.factors.items()}
+
     def for_templates(self) -> dict[Process, tuple[float, float]]:
         """Return component → (scale factor, relative uncertainty)."""
         return {process: (factor.value, factor.relative_error) for process, factor in self.factors.items()}
@@ -166,6 +175,8 @@ def fit_scale_factors(
     NormalisationError
         If there are no data, or the fit does not converge.
     """
+    from scipy.special import chdtrc
+
     settings = settings or NormalisationSettings()
     if sum(float(np.sum(region.data)) for region in regions) <= 0:
         names = ", ".join(region.name for region in regions) or "none given"
@@ -242,22 +253,33 @@ def merge_sparse_bins(region: ControlRegion, settings: NormalisationSettings) ->
     """
     total = np.sum(list(region.expected.values()), axis=0)
     variance = np.sum(list(region.variance.values()), axis=0)
+    pairs = sum(region.pairs.values(), BinPairs.none())
+    ends = np.argsort(pairs.upper, kind="stable")
+    first_ending = np.searchsorted(pairs.upper[ends], np.arange(len(total) + 1))
     starts = [0]
     sum_expected = sum_variance = 0.0
     for position in range(len(total)):
         sum_expected += total[position]
-        sum_variance += variance[position]
+        ending = ends[first_ending[position] : first_ending[position + 1]]
+        covariance = np.sum(pairs.covariance[ending][pairs.lower[ending] >= starts[-1]])
+        sum_variance += variance[position] + 2.0 * covariance
         effective = sum_expected**2 / sum_variance if sum_variance > 0 else 0.0
         if sum_expected >= settings.minimum_expected_events and effective >= settings.minimum_effective_events:
             starts.append(position + 1)
             sum_expected = sum_variance = 0.0
     # the last start opens a bin that never filled up: it is joined to the one before
     cuts = np.array(starts[:-1] or [0])
+    group = np.searchsorted(cuts, np.arange(len(total)), side="right") - 1
+    merged = {process: found.merged(group, len(cuts)) for process, found in region.pairs.items()}
     return ControlRegion(
         region.name,
         np.add.reduceat(region.data, cuts),
         {process: np.add.reduceat(content, cuts) for process, content in region.expected.items()},
-        {process: np.add.reduceat(content, cuts) for process, content in region.variance.items()},
+        {
+            process: np.add.reduceat(content, cuts) + (merged[process][0] if process in merged else 0.0)
+            for process, content in region.variance.items()
+        },
+        {process: between for process, (_, between) in merged.items()},
     )
 
 
@@ -283,6 +305,8 @@ def binned_deviance(
     >>> binned_deviance(np.array([4.0]), np.array([4.0]), np.array([1.0])).tolist()
     [0.0]
     """
+    from scipy.special import xlogy
+
     delta2 = variance / expected**2
     half = 0.5 * (1.0 - expected * delta2)
     beta = half + np.sqrt(half**2 + data * delta2)
@@ -300,6 +324,8 @@ def _minimise(
     prior_widths: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Return values, covariance and the deviance of data at the minimum (the priors' part left out)."""
+    from iminuit import Minuit
+
     floor = np.finfo(np.float64).tiny ** 0.25
 
     def deviance(factors: NDArray[np.float64]) -> float:

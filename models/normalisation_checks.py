@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from scipy.stats import norm
 
 from models.normalisation import (
     ControlRegion,
@@ -38,6 +39,9 @@ class FactorPulls(Settings):
     n_toys: int = Field(ge=0)
     mean: float
     width: float
+    expected_mean: float
+    expected_width: float
+    """Of unbiased fits: 0 and 1, but for a true value so close to zero that the bound cuts the distribution off."""
     mean_fit_error: float
     pulls: tuple[float, ...]
 
@@ -110,18 +114,43 @@ def toy_pulls(
                 true = true_factors.get(process, 1.0)
                 pull = (factor.value - true) / factor.fit_error
                 results.setdefault(process, []).append((pull, factor.fit_error, true))
-    return [
-        FactorPulls(
-            process=process,
-            true_value=rows[0][2],
-            n_toys=len(rows),
-            mean=float(np.mean([pull for pull, _, _ in rows])),
-            width=float(np.std([pull for pull, _, _ in rows])),
-            mean_fit_error=float(np.mean([error for _, error, _ in rows])),
-            pulls=tuple(pull for pull, _, _ in rows),
-        )
-        for process, rows in results.items()
-    ]
+    return [_summary(process, np.array(rows)) for process, rows in results.items()]
+
+
+def bounded_moments(distance: float) -> tuple[float, float]:
+    """Return mean and standard deviation of the pull of a normal estimate that is not allowed below zero.
+
+    Parameters
+    ----------
+    distance
+        True value over the estimate's uncertainty.
+
+    Examples
+    --------
+    >>> [round(x, 3) for x in bounded_moments(0.0)], [round(x, 3) for x in bounded_moments(10.0)]
+    ([0.399, 0.584], [0.0, 1.0])
+    """
+    density, below = float(norm.pdf(distance)), float(norm.cdf(distance))
+    mean = distance * below + density
+    square = (distance**2 + 1.0) * below + distance * density
+    return mean - distance, float(np.sqrt(square - mean**2))
+
+
+def _summary(process: Process, rows: NDArray[np.float64]) -> FactorPulls:
+    """Return the pulls of one component from pull, fit error and true value of each toy, shape (n_toys, 3)."""
+    pulls, errors, true = rows.T
+    expected_mean, expected_width = bounded_moments(float(true[0] / errors.mean()))
+    return FactorPulls(
+        process=process,
+        true_value=float(true[0]),
+        n_toys=len(rows),
+        mean=float(pulls.mean()),
+        width=float(pulls.std()),
+        expected_mean=expected_mean,
+        expected_width=expected_width,
+        mean_fit_error=float(errors.mean()),
+        pulls=tuple(pulls.tolist()),
+    )
 
 
 def _pseudo_region(

@@ -4,15 +4,16 @@ Every edge lies on a fixed lattice, so that the union of the edges of all fits i
 filled in these atomic bins gives each mass point's template by summing whole bins, with nothing refilled.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from models.constants import JPSI_MASS_GEV, PSI2S_MASS_GEV
-from models.coupling import ConventionName
+from models.coupling_conventions import ConventionName
 from models.errors import ConfigurationError, LeptophileError
 from models.search import Channel, Search
 from models.settings import Settings
@@ -105,6 +106,37 @@ def mass_points(settings: ScanSettings | None = None) -> tuple[MassPoint, ...]:
         MassPoint(Search.EE_DISPLACED if mass < settings.displaced_below_gev else Search.EE, float(mass)) for mass in ee
     ]
     return (*points, *(MassPoint(Search.MUMU, float(mass)) for mass in mumu[~vetoed]))
+
+
+def stretch_ends(points: Sequence[MassPoint], settings: ScanSettings) -> list[int]:
+    """Return where ordered mass points are to be split into stretches that are scanned without a gap.
+
+    A stretch ends where the next point is of another channel or more than one step away: at a veto, or a failed point.
+
+    Parameters
+    ----------
+    points
+        In the order of channels and ascending mass.
+    settings
+        The steps of the scan.
+
+    Examples
+    --------
+    >>> points = mass_points()
+    >>> [points[end].m_phi_gev for end in stretch_ends(points, ScanSettings())]
+    [0.225, 3.15, 3.75]
+    """
+    steps = {Channel.EE: settings.ee.step_gev, Channel.MUMU: settings.mumu.step_gev}
+    return [
+        i
+        for i, (point, following) in enumerate(pairwise(points), start=1)
+        if following.search.channel is not point.search.channel
+        or following.m_phi_gev - point.m_phi_gev > _GAP * steps[point.search.channel]
+    ]
+
+
+_GAP: Final = 1.5
+"""Neighbouring mass points further apart than this many steps of the scan are not neighbours."""
 
 
 def _masses(masses: MassRange) -> NDArray[np.float64]:
@@ -224,12 +256,29 @@ def sum_into_bins(
     >>> sum_into_bins(np.array([1.0, 2.0, 4.0]), np.array([0.0, 1.0, 2.0, 3.0]), np.array([0.0, 2.0, 3.0])).tolist()
     [3.0, 4.0]
     """
+    where = _positions(atomic_edges_gev, edges_gev)
+    kept = contents[..., where[0] : where[-1]]
+    sums: NDArray[np.float64] = np.add.reduceat(kept, where[:-1] - where[0], axis=-1)
+    return sums
+
+
+def bins_within(atomic_edges_gev: NDArray[np.float64], edges_gev: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the wider bin that each atomic bin is in, −1 for none, shape (n_atomic,); arguments as `sum_into_bins`.
+
+    >>> bins_within(np.array([0.0, 1.0, 2.0, 3.0]), np.array([0.0, 2.0])).tolist()
+    [0, 0, -1]
+    """
+    where = _positions(atomic_edges_gev, edges_gev)
+    group = np.full(len(atomic_edges_gev) - 1, -1, dtype=np.int64)
+    group[where[0] : where[-1]] = np.repeat(np.arange(len(where) - 1), np.diff(where))
+    return group
+
+
+def _positions(atomic_edges_gev: NDArray[np.float64], edges_gev: NDArray[np.float64]) -> NDArray[np.intp]:
     where = np.searchsorted(atomic_edges_gev, edges_gev)
     missing = (where == len(atomic_edges_gev)) | (
         atomic_edges_gev[np.minimum(where, len(atomic_edges_gev) - 1)] != edges_gev
     )
     if np.any(missing):
         raise BinningError(f"bin edge {edges_gev[missing][0]:.6f} GeV is not an edge of the filled mass axis")
-    kept = contents[..., where[0] : where[-1]]
-    sums: NDArray[np.float64] = np.add.reduceat(kept, where[:-1] - where[0], axis=-1)
-    return sums
+    return where

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import chdtrc, kolmogorov
 
-from models.signal_shape import Measured, SignalModel, SignalSample, SignalShapeSettings, build_signal_model
+from models.signal_shape import Measured, SignalModel, SignalSample, SignalShapeSettings, build_signal_model, neighbours
 
 _MASSES_MIN: Final = 4
 """Fewest masses of which two can be left out, one after the other, between neighbours."""
@@ -18,28 +20,104 @@ class ClosurePoint(NamedTuple):
     efficiency_predicted: Measured
     """From the neighbours' efficiencies."""
     efficiency: Measured
-    sigma_predicted_gev: float
-    sigma_gev: float
+    sigma_predicted_gev: Measured
+    sigma_gev: Measured
     shape_distance: float
     """Largest difference of the predicted and the actual cumulative distribution of m."""
     effective_candidates: float
-    """Sets the scale of the distance: the 95 % Kolmogorov–Smirnov quantile is 1.36/√n."""
+    """Of the mass itself."""
+    effective_predicted: float
+    """Candidates that the prediction is worth: those of both neighbours, as much as each contributes."""
 
     @property
     def efficiency_pull(self) -> float:
         """Predicted minus actual efficiency over the uncertainty of both."""
-        error = np.hypot(self.efficiency_predicted.error, self.efficiency.error)
-        return float((self.efficiency_predicted.value - self.efficiency.value) / error) if error > 0 else 0.0
+        return _pull(self.efficiency_predicted, self.efficiency)
+
+    @property
+    def sigma_pull(self) -> float:
+        """The same for the mass resolution."""
+        return _pull(self.sigma_predicted_gev, self.sigma_gev)
+
+    @property
+    def shape_p_value(self) -> float:
+        """Probability of a larger distance by chance (Kolmogorov and Smirnov, two samples)."""
+        n, other = self.effective_candidates, self.effective_predicted
+        return float(kolmogorov(self.shape_distance * np.sqrt(n * other / (n + other))))
 
 
-def closure(samples: Sequence[SignalSample], settings: SignalShapeSettings | None = None) -> tuple[ClosurePoint, ...]:
+class ClosureTest(NamedTuple):
+    """All inner masses of one quantity together: every other one at a time, the worse half."""
+
+    chi2: float
+    n_degrees_of_freedom: int
+    p_value: float
+    """Of the worse of two halves, 1 − (1 − p)²."""
+
+
+def _pull(predicted: Measured, actual: Measured) -> float:
+    error = np.hypot(predicted.error, actual.error)
+    return float((predicted.value - actual.value) / error) if error > 0 else 0.0
+
+
+def closure_test(mass_gev: NDArray[np.float64], value: NDArray[np.float64], error: NDArray[np.float64]) -> ClosureTest:
+    """Test whether inner values are what their neighbours make of them.
+
+    Every other mass is predicted from those between, then the rest; a χ² of each half takes the correlation into
+    account that predictions have through common neighbours. All at once would ask for one straight line through all
+    masses instead of one between any two.
+
+    Parameters
+    ----------
+    mass_gev
+        Ascending, shape (n,).
+    value, error
+        A quantity that is interpolated linearly, and its uncertainty, shape (n,).
+
+    Examples
+    --------
+    >>> closure_test(np.arange(5.0), np.array([1.0, 2.0, 3.0, 2.0, 1.0]), np.full(5, 0.5)).n_degrees_of_freedom
+    1
+    >>> closure_test(np.arange(5.0), np.arange(5.0), np.ones(5)).p_value
+    1.0
+    """
+    n_inner = max(len(mass_gev) - 2, 0)
+    inner = np.arange(n_inner)
+    share = (mass_gev[1:-1] - mass_gev[:-2]) / (mass_gev[2:] - mass_gev[:-2])
+    differences = np.zeros((n_inner, len(mass_gev)))
+    differences[inner, inner], differences[inner, inner + 1], differences[inner, inner + 2] = 1 - share, -1.0, share
+    halves = [_chi_square(differences[first::2], value, error) for first in range(min(n_inner, 2))]
+    worse = min(halves, key=lambda half: half.p_value, default=ClosureTest(0.0, 0, 1.0))
+    return worse._replace(p_value=1.0 - (1.0 - worse.p_value) ** len(halves) if halves else 1.0)
+
+
+def _chi_square(
+    differences: NDArray[np.float64], value: NDArray[np.float64], error: NDArray[np.float64]
+) -> ClosureTest:
+    residual = differences @ value
+    chi2 = float(residual @ np.linalg.solve((differences * error**2) @ differences.T, residual))
+    return ClosureTest(chi2, len(residual), float(chdtrc(len(residual), chi2)))
+
+
+def closure_tests(model: SignalModel) -> dict[str, ClosureTest]:
+    """Return the tests of efficiency and resolution of a model."""
+    velocity = model.velocity(model.shape_mass_gev)
+    return {
+        "efficiency": closure_test(model.mass_gev, model.efficiency, model.efficiency_error),
+        "resolution": closure_test(model.shape_mass_gev, model.sigma_gev / velocity, model.sigma_error_gev / velocity),
+    }
+
+
+def closure(
+    samples: Sequence[SignalSample], settings: SignalShapeSettings | None = None, *, threshold_gev: float = 0.0
+) -> tuple[ClosurePoint, ...]:
     """Predict each inner generated mass from the others and compare with its own candidates.
 
     Parameters
     ----------
     samples
         One for each generated mass; the outermost two are not predicted, since nothing is extrapolated.
-    settings
+    settings, threshold_gev
         As for `build_signal_model`.
 
     Returns
@@ -49,9 +127,13 @@ def closure(samples: Sequence[SignalSample], settings: SignalShapeSettings | Non
     ordered = sorted(samples, key=lambda sample: sample.m_phi_gev)
     if len(ordered) < _MASSES_MIN:
         return ()
-    complete = build_signal_model(ordered, settings)
+    complete = build_signal_model(ordered, settings, threshold_gev=threshold_gev)
     return tuple(
-        _closure_point(complete, build_signal_model([*ordered[:i], *ordered[i + 1 :]], settings), ordered[i])
+        _closure_point(
+            complete,
+            build_signal_model([*ordered[:i], *ordered[i + 1 :]], settings, threshold_gev=threshold_gev),
+            ordered[i],
+        )
         for i in range(1, len(ordered) - 1)
         if ordered[i].m_phi_gev in complete.shape_mass_gev and len(complete.shape_mass_gev) > 1
     )
@@ -64,12 +146,18 @@ def _closure_point(complete: SignalModel, predicted: SignalModel, left_out: Sign
     order = np.argsort(candidates.mass_gev)
     actual = np.cumsum(candidates.weight[order]) / np.sum(candidates.weight)
     distance = np.max(np.abs(actual - predicted.cumulative(m_phi, candidates.mass_gev[order])))
+    low, high, share = neighbours(predicted.shape_mass_gev, m_phi)
+    velocity = predicted.velocity(predicted.shape_mass_gev)
+    errors = predicted.sigma_error_gev / velocity * float(predicted.velocity(np.float64(m_phi)))
+    own = complete.shape_mass_gev == m_phi
+    n_low, n_high = predicted.effective_candidates[[low, high]]
     return ClosurePoint(
         m_phi,
         predicted.efficiency_at(m_phi),
         complete.efficiency_at(m_phi),
-        predicted.resolution_gev(m_phi),
-        complete.resolution_gev(m_phi),
+        Measured(predicted.resolution_gev(m_phi), float(np.hypot((1 - share) * errors[low], share * errors[high]))),
+        Measured(float(complete.sigma_gev[own][0]), float(complete.sigma_error_gev[own][0])),
         float(distance),
-        complete.effective_candidates_at(m_phi),
+        float(complete.effective_candidates[own][0]),
+        float(1.0 / ((1 - share) ** 2 / n_low + share**2 / n_high)),
     )

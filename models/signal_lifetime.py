@@ -38,6 +38,7 @@ class FlyingSignal(NamedTuple):
                 np.concatenate([part.weight for part in parts]),
                 np.concatenate([part.is_true for part in parts]),
                 np.concatenate([part.in_signal_region for part in parts]),
+                _all_generated(parts),
             ),
             np.concatenate([sample.proper_length_mm for sample in samples]),
             LifetimeMixture.pooled([sample.flight_lengths for sample in samples], sums),
@@ -82,3 +83,18 @@ def served_at(signals: Sequence[FlyingSignal], ctau_mm: float, settings: SignalS
             f"{poorest.effective_selected:.1f} effective candidates, {settings.minimum_effective:g} are needed"
         )
     return samples
+
+
+def _all_generated(parts: Sequence[SignalSample]) -> NDArray[np.int64] | None:
+    """Return numbers of the generated events of several samples, which share none; None if no sample has copies."""
+    if all(part.generated is None for part in parts):
+        return None
+    numbers: list[NDArray[np.int64]] = []
+    n_before = 0
+    for part in parts:
+        own = (
+            np.arange(len(part.weight)) if part.generated is None else np.unique(part.generated, return_inverse=True)[1]
+        )
+        numbers.append(np.asarray(own, dtype=np.int64).reshape(-1) + n_before)
+        n_before += len(own)
+    return np.concatenate(numbers)

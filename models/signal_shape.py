@@ -16,11 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 
+from models.copies import squared_sum
 from models.errors import LeptophileError
 from models.settings import Settings
 
 CENTRAL_FRACTION = 0.682689492137086
 """Probability content of ±1 standard deviation of a Gaussian."""
+_REPLICAS = 40
+"""Of the bootstrap of the resolution: its error is known to 15 %."""
 
 
 class SignalShapeSettings(Settings):
@@ -56,13 +59,19 @@ class SignalSample(NamedTuple):
     """Whether the candidate is the φ, shape (n,)."""
     in_signal_region: NDArray[np.bool_]
     """Whether its scores put it into the signal region, shape (n,)."""
+    generated: NDArray[np.int64] | None = None
+    """Number that copies of one generated event share, shape (n,); None if there are no copies."""
+
+    @property
+    def effective_number(self) -> float:
+        """(Σw)²/Σw² of the candidates, copies of a generated event summed before they are squared."""
+        total = squared_sum(self.weight, self.generated)
+        return float(np.sum(self.weight)) ** 2 / total if total > 0 else 0.0
 
     @property
     def effective_selected(self) -> float:
-        """(Σw)²/Σw² of the candidates in the signal region."""
-        weight = self.weight[self.in_signal_region]
-        total = float(np.sum(weight**2))
-        return float(np.sum(weight)) ** 2 / total if total > 0 else 0.0
+        """The effective number of the candidates in the signal region."""
+        return self.only_signal_region().effective_number
 
     def only_signal_region(self) -> "SignalSample":
         """Return the sample with the candidates of the signal region alone."""
@@ -72,6 +81,7 @@ class SignalSample(NamedTuple):
             weight=self.weight[rows],
             is_true=self.is_true[rows],
             in_signal_region=rows[rows],
+            generated=None if self.generated is None else self.generated[rows],
         )
 
 
@@ -99,31 +109,45 @@ class SignalModel:
     """Generated masses with a shape, shape (S,)."""
     sigma_gev: NDArray[np.float64]
     """Mass resolution, shape (S,)."""
+    sigma_error_gev: NDArray[np.float64]
+    """Its statistical uncertainty (bootstrap), shape (S,)."""
     true_fraction: NDArray[np.float64]
     """Fraction of correct candidates, shape (S,)."""
     effective_candidates: NDArray[np.float64]
-    """(Σw)²/Σw² of the candidates that show the shape, shape (S,)."""
+    """Effective number of the candidates that show the shape, shape (S,)."""
     from_signal_region: NDArray[np.bool_]
     """Whether those are in the signal region, or else all selected ones, shape (S,)."""
     core_quantiles: NDArray[np.float64]
     """Equidistant quantiles of z of correct candidates, shape (S, K)."""
     tail_quantiles_gev: NDArray[np.float64]
     """Equidistant quantiles of m of wrong candidates, shape (S, K); zeros where there are none."""
+    threshold_gev: float = 0.0
+    """Mass of two daughters: where φ decays at rest σ(m_φ) vanishes like their velocity."""
 
     def resolution_gev(self, m_phi_gev: float) -> float:
-        """Return σ(m_φ), linear between generated masses and constant beyond the outermost."""
-        return float(np.interp(m_phi_gev, self.shape_mass_gev, self.sigma_gev))
+        """Return σ(m_φ): over the velocity of the daughters linear between generated masses, constant beyond them."""
+        slow = self.sigma_gev / self.velocity(self.shape_mass_gev)
+        return float(np.interp(m_phi_gev, self.shape_mass_gev, slow) * self.velocity(np.float64(m_phi_gev)))
+
+    @property
+    def true_fraction_error(self) -> NDArray[np.float64]:
+        """Binomial uncertainty of the fraction of correct candidates, shape (S,)."""
+        return np.asarray(np.sqrt(self.true_fraction * (1.0 - self.true_fraction) / self.effective_candidates))
+
+    def velocity(self, mass_gev: NDArray[np.float64] | np.float64) -> NDArray[np.float64]:
+        """Return the velocity of the daughters in the rest frame of a φ of some mass, shape as `mass_gev`."""
+        return np.asarray(np.sqrt(np.maximum(1.0 - (self.threshold_gev / mass_gev) ** 2, 0.0)))
 
     def efficiency_at(self, m_phi_gev: float) -> Measured:
         """Return the efficiency at a mass, linear between generated masses and constant beyond the outermost."""
-        low, high, t = _neighbours(self.mass_gev, m_phi_gev)
+        low, high, t = neighbours(self.mass_gev, m_phi_gev)
         value = (1 - t) * self.efficiency[low] + t * self.efficiency[high]
         error = np.hypot((1 - t) * self.efficiency_error[low], t * self.efficiency_error[high])
         return Measured(float(value), float(error))
 
     def cumulative(self, m_phi_gev: float, mass_gev: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the fraction of selected candidates below each mass, shape as `mass_gev`."""
-        low, high, t = _neighbours(self.shape_mass_gev, m_phi_gev)
+        low, high, t = neighbours(self.shape_mass_gev, m_phi_gev)
         z = (mass_gev - m_phi_gev) / self.resolution_gev(m_phi_gev)
         result = np.zeros_like(mass_gev)
         for index, share in ((low, 1 - t), (high, t)):
@@ -160,6 +184,7 @@ def build_signal_model(
     settings: SignalShapeSettings | None = None,
     *,
     reference: SignalModel | None = None,
+    threshold_gev: float = 0.0,
 ) -> SignalModel:
     """Measure efficiency, resolution and shape at the generated masses.
 
@@ -172,6 +197,8 @@ def build_signal_model(
     reference
         The nominal model, when a systematic variation is described: z is then in units of its resolution, and its
         masses are used, so that the two differ by the variation only.
+    threshold_gev
+        Mass of two daughters of φ.
 
     Raises
     ------
@@ -206,8 +233,11 @@ def build_signal_model(
         efficiency_error=np.array([e.error for e in efficiencies]),
         shape_mass_gev=shape_masses,
         sigma_gev=sigmas,
+        sigma_error_gev=np.array([_resolution_error_gev(s) for s in shaped])
+        if reference is None
+        else reference.sigma_error_gev,
         true_fraction=np.array([np.sum(s.weight[s.is_true]) / np.sum(s.weight) for s in shaped]),
-        effective_candidates=np.array([np.sum(s.weight) ** 2 / np.sum(s.weight**2) for s in shaped]),
+        effective_candidates=np.array([s.effective_number for s in shaped]),
         from_signal_region=np.array([bool(np.all(s.in_signal_region)) for s in shaped])
         if reference is None
         else reference.from_signal_region,
@@ -220,6 +250,7 @@ def build_signal_model(
         tail_quantiles_gev=np.stack(
             [weighted_quantiles(s.mass_gev[~s.is_true], s.weight[~s.is_true], probabilities) for s in shaped]
         ),
+        threshold_gev=threshold_gev,
     )
 
 
@@ -263,6 +294,19 @@ def resolution_gev(mass_gev: NDArray[np.float64], weight: NDArray[np.float64]) -
     return float(np.min(ends - masses[inside])) / 2
 
 
+def _resolution_error_gev(sample: SignalSample) -> float:
+    """Return the scatter of the resolution over samples drawn with replacement, always the same ones."""
+    rows = np.flatnonzero(sample.is_true & (sample.weight > 0))
+    mass, weight = sample.mass_gev[rows], sample.weight[rows]
+    generated = (
+        np.arange(len(rows)) if sample.generated is None else np.unique(sample.generated[rows], return_inverse=True)[1]
+    )
+    rng = np.random.default_rng(len(rows))
+    n_events = int(generated.max(initial=-1)) + 1
+    counts = (np.bincount(rng.integers(0, n_events, n_events), minlength=n_events) for _ in range(_REPLICAS))
+    return float(np.std([resolution_gev(mass, weight * count[generated]) for count in counts]))
+
+
 def weighted_quantiles(
     values: NDArray[np.float64], weight: NDArray[np.float64], probabilities: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -296,14 +340,15 @@ def _shape_candidates(
 
 
 def _efficiency(sample: SignalSample) -> Measured:
-    weight = sample.weight[sample.in_signal_region]
-    value = np.sum(weight) / sample.sum_weights
+    selected = sample.only_signal_region()
+    value = np.sum(selected.weight) / sample.sum_weights
     # Variance of a mean of N = sum_weights numbers, w where selected and else zero; binomial for weights of one.
-    variance = np.sum(weight**2) / sample.sum_weights**2 - value**2 / sample.sum_weights
+    squares = squared_sum(selected.weight, selected.generated)
+    variance = squares / sample.sum_weights**2 - value**2 / sample.sum_weights
     return Measured(float(value), float(np.sqrt(max(variance, 0.0))))
 
 
-def _neighbours(grid: NDArray[np.float64], mass: float) -> tuple[int, int, float]:
+def neighbours(grid: NDArray[np.float64], mass: float) -> tuple[int, int, float]:
     """Return the indices of the grid masses around a mass and its relative position between them."""
     high = int(np.clip(np.searchsorted(grid, mass), 1, max(1, len(grid) - 1))) if len(grid) > 1 else 0
     low = max(0, high - 1)

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.scan_grid import sum_into_bins
+from models.copies import BinPairs
+from models.scan_grid import bins_within, sum_into_bins
 
 
 class BinnedMass(NamedTuple):
@@ -23,7 +24,9 @@ class BinnedMass(NamedTuple):
     values: NDArray[np.float64]
     """Yields, shape (n_variations, n_atomic)."""
     variance: NDArray[np.float64]
-    """Sum of squared nominal weights, shape (n_atomic,)."""
+    """Of the nominal yields, from the size of the simulation, shape (n_atomic,)."""
+    pairs: BinPairs = BinPairs.none()
+    """Covariances of the nominal yields of different bins."""
 
 
 class Yields(NamedTuple):
@@ -51,7 +54,7 @@ def template_yields(
     edges_gev
         Edges of the fit's bins, all of them atomic edges, shape (n_bins + 1,).
     minimum_effective
-        Effective events, (Σw)²/Σw², below which a bin is widened; zero never widens.
+        Effective events, yield² over variance, below which a bin is widened; zero never widens.
     growth
         Factor between successive trial widths.
 
@@ -63,14 +66,18 @@ def template_yields(
     ([[4.0, 1.0, 3.0]], [False, True, True])
     """
     values = sum_into_bins(distribution.values, distribution.edges_gev, edges_gev)
+    within = bins_within(distribution.edges_gev, edges_gev)
     variance = sum_into_bins(distribution.variance, distribution.edges_gev, edges_gev)
+    variance += distribution.pairs.merged(within, len(edges_gev) - 1)[0]
     sparse = _effective(values[0], variance) < minimum_effective
     errors = np.sqrt(variance)
     if np.any(sparse):
-        low, high = _widened(distribution, edges_gev[:-1][sparse], edges_gev[1:][sparse], minimum_effective, growth)
+        low, high, widened_variance = _widened(
+            distribution, edges_gev[:-1][sparse], edges_gev[1:][sparse], minimum_effective, growth
+        )
         share = (edges_gev[1:] - edges_gev[:-1])[sparse] / (high - low)
         estimate = share * _between(distribution.values, distribution.edges_gev, low, high)
-        estimate_variance = share * _between(distribution.variance[None], distribution.edges_gev, low, high)[0]
+        estimate_variance = share * widened_variance
         scale = _agreement(values[0, sparse], estimate[0], estimate_variance)
         values[:, sparse] = scale * estimate
         errors[sparse] = scale * np.sqrt(share * estimate_variance)
@@ -92,8 +99,11 @@ def _widened(
     high: NDArray[np.float64],
     minimum_effective: float,
     growth: float,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the smallest tried interval around each bin that has enough events, or else the whole axis."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ends of the smallest tried interval around each bin that has enough events, and its variance.
+
+    The whole axis is the last resort.
+    """
     first, last = distribution.edges_gev[[0, -1]]
     width = high - low
     n_trials = 1 + int(np.ceil(np.log((last - first) / np.min(width)) / np.log(growth)))
@@ -103,11 +113,13 @@ def _widened(
     lows[:, -1], highs[:, -1] = first, last
     value = _between(distribution.values[:1], distribution.edges_gev, lows, highs)[0]
     variance = _between(distribution.variance[None], distribution.edges_gev, lows, highs)[0]
+    if len(distribution.pairs):
+        centres = 0.5 * (distribution.edges_gev[1:] + distribution.edges_gev[:-1])
+        variance += [distribution.pairs.of_nested(centres, *ends) for ends in zip(lows, highs, strict=True)]
     enough = _effective(value, variance) >= minimum_effective
     enough[:, -1] = True
-    chosen = np.argmax(enough, axis=1)
-    rows = np.arange(len(low))
-    return lows[rows, chosen], highs[rows, chosen]
+    chosen = np.arange(len(low)), np.argmax(enough, axis=1)
+    return lows[chosen], highs[chosen], variance[chosen]
 
 
 def _between(

@@ -43,3 +43,6 @@ class MassPointTemplates:
     uniform_relative_error: float
     data: NDArray[np.float64] | None
     """Observed counts, or None while the search is blinded."""
+    scale_factor_modes: Mapping[str, Mapping[Process, float]] = field(default_factory=dict)
+    """Independent source → background → relative change of its scale factor at one standard deviation: the
+    uncertainties of `scale_factors` with their correlations (`models.normalisation.ScaleFactors.correlated_modes`)."""

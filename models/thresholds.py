@@ -12,8 +12,8 @@ from typing import Final, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.special import expit, logit
 
+from models.copies import squares_from_above
 from models.errors import LeptophileError
 from models.settings import Settings
 
@@ -73,6 +73,8 @@ class ScoredBackground(NamedTuple):
     weight: FloatArray
     mass_gev: FloatArray
     fold: NDArray[np.int64] | None = None
+    generated: NDArray[np.int64] | None = None
+    """Number that copies of one generated event share; None if there are no copies."""
 
 
 class MassThresholds(Settings):
@@ -88,6 +90,8 @@ class MassThresholds(Settings):
         >>> MassThresholds(mass_gev=(1.0, 4.0), threshold=(0.5, 0.9)).at(np.array([0.5, 2.0, 9.0])).round(3).tolist()
         [0.5, 0.75, 0.9]
         """
+        from scipy.special import expit, logit
+
         positive = np.maximum(mass_gev, np.finfo(float).tiny)
         return np.asarray(expit(np.interp(np.log(positive), np.log(self.mass_gev), logit(self.threshold))))
 
@@ -138,6 +142,8 @@ def scan_thresholds(
     ThresholdError
         If no signal mass has candidates.
     """
+    from scipy.special import expit, logit
+
     settings = settings or ThresholdSettings()
     usable = sorted((signal for signal in signals if np.sum(signal.weight) > 0), key=lambda signal: signal.m_phi_gev)
     if not usable:
@@ -218,9 +224,12 @@ def _part(scored: Scored, fold: NDArray[np.int64] | None, number: int, *, inside
     assert fold is not None
     rows = (fold == number) == inside
     scale = n_folds if inside else n_folds / (n_folds - 1)
-    return scored._replace(
+    kept = scored._replace(
         score=scored.score[rows], weight=scale * scored.weight[rows], mass_gev=scored.mass_gev[rows], fold=fold[rows]
     )
+    if isinstance(kept, ScoredBackground) and kept.generated is not None:
+        return kept._replace(generated=kept.generated[rows])
+    return kept
 
 
 def _best_of_masses(logarithms: FloatArray, settings: ThresholdSettings) -> NDArray[np.intp]:
@@ -272,7 +281,9 @@ def _expected_background(
         low, high = max(signal.m_phi_gev - half_width, lowest), min(signal.m_phi_gev + half_width, highest)
         near = (background.mass_gev >= low) & (background.mass_gev <= high)
         score, weight = background.score[near], background.weight[near]
-        total, squares = (_weight_above(score, w, thresholds) for w in (weight, weight**2))
+        generated = None if background.generated is None else background.generated[near]
+        total = _weight_above(score, weight, thresholds)
+        squares = _weight_above(score, squares_from_above(score, weight, generated), thresholds)
         everything = low == lowest and high == highest
         enough = everything | (total**2 >= settings.minimum_effective_events * squares)
         taken = open_thresholds & enough & (squares > 0 if not everything else True)

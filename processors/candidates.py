@@ -6,7 +6,7 @@ one chunk, also when it has none: a run that is repeated replaces every file of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +20,7 @@ from models.errors import BadInputError, BlindedError
 from models.search import Search
 from processors.atomic_file import atomic_path
 from processors.blinding import TRUTH_COLUMN, Unblinding, UnblindingStage
+from processors.scoring import OutsideSignalRegion
 from processors.variations import Kinematics
 
 if TYPE_CHECKING:
@@ -154,16 +155,26 @@ class CandidateStore:
             )
         return _concatenated(files, columns)
 
-    def read_control(self, search: Search, sample: str, outside: Callable[[Columns], NDArray[np.bool_]]) -> Columns:
-        """Return the candidates of a sample, data or not, that are outside the signal region.
+    def read_control(self, search: Search, sample: str, outside: OutsideSignalRegion) -> Columns:
+        """Return the candidates of a sample, data or not, that are in no signal region.
 
         Parameters
         ----------
         search, sample
             Which candidates, nominal kinematics.
         outside
-            Columns → which rows are outside the signal region (`processors.scoring.OutsideSignalRegion`).
+            The classifier's word on it.
+
+        Raises
+        ------
+        BlindedError
+            If something else is to decide what is outside.
         """
+        if not isinstance(outside, OutsideSignalRegion):
+            raise BlindedError(
+                f"What is outside the signal region is decided by its classifier (OutsideSignalRegion), not by a "
+                f"{type(outside).__name__}: the {search} candidates of '{sample}' are not read."
+            )
         columns = _concatenated(self.files(search, sample), None)
         kept = outside(columns)
         return {name: column[kept] for name, column in columns.items()}

@@ -13,9 +13,10 @@ from models.errors import BadInputError
 from models.settings import Settings
 from processors.event_identity import describe_identity, pack_event_identity
 from processors.event_spans import Identity, RunSpan, scan_identity
+from processors.locations import Location, file_stamp
 from processors.ntuple import EVENT_BRANCHES, TREE_NAME
 from processors.ntuple_writer import written_collections
-from processors.root_files import Location, branch_type, file_stamp, open_root_file
+from processors.root_files import branch_type, open_root_file
 from processors.sample import SampleMetadata, read_sample_metadata
 
 _EVENTS_AT_A_TIME: Final = 1_000_000

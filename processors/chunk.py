@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import BadInputError
-from processors.root_files import UNREADABLE, describe_cause
+from processors.locations import describe_cause
+from processors.root_files import UNREADABLE
 
 AnyArray = NDArray[Any]
 

@@ -2,12 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-import hist
-import numpy as np
-
 from models.normalisation import ControlRegion, SpecialRegion
 from models.search import BACKGROUNDS, Process, Search, classifier_classes
-from processors.histograms import SearchHistograms, component
+from processors.histograms import SearchHistograms
 from processors.regions import GENERAL_CONTROL_REGION, special_control_region
 
 NORMALISED_SEARCHES = (Search.EE, Search.MUMU)
@@ -24,34 +21,38 @@ def control_inputs(
     histograms
         By search; `ee` and `mumu` are used, as far as present.
     """
-    present = {search: histograms[search].control for search in NORMALISED_SEARCHES if search in histograms}
-    general = [region for search, control in present.items() for region in _general_regions(search, control)]
-    special = [region for search, control in present.items() for region in _special_regions(search, control)]
+    present = {search: histograms[search] for search in NORMALISED_SEARCHES if search in histograms}
+    general = [region for search, counted in present.items() for region in _general_regions(search, counted)]
+    special = [region for search, counted in present.items() for region in _special_regions(search, counted)]
     return general, special
 
 
-def _general_regions(search: Search, control: hist.Hist) -> Iterator[ControlRegion]:
-    for leading in control.axes["leading"]:
-        place = {"region": GENERAL_CONTROL_REGION, "leading": leading}
+def _general_regions(search: Search, histograms: SearchHistograms) -> Iterator[ControlRegion]:
+    for leading in histograms.control.axes["leading"]:
+        contents = {
+            process: histograms.contents(GENERAL_CONTROL_REGION, process, leading=leading)
+            for process in (Process.DATA, *_simulated(histograms))
+        }
+        data = contents.pop(Process.DATA)
         yield ControlRegion(
             name=f"{search} {GENERAL_CONTROL_REGION}, mostly {leading}",
-            data=component(control, Process.DATA, place=place).value,
-            expected={p: component(control, p, place=place).value for p in _simulated(control)},
-            variance={p: component(control, p, place=place).variance for p in _simulated(control)},
+            data=data.value,
+            expected={process: content.value for process, content in contents.items()},
+            variance={process: content.variance for process, content in contents.items()},
+            pairs={process: content.pairs for process, content in contents.items()},
         )
 
 
-def _special_regions(search: Search, control: hist.Hist) -> Iterator[SpecialRegion]:
+def _special_regions(search: Search, histograms: SearchHistograms) -> Iterator[SpecialRegion]:
     for process in classifier_classes(search.channel)[1:]:
         region = special_control_region(process)
-        place = {"region": region, "leading": sum}
         yield SpecialRegion(
             name=f"{search} {region}",
             process=process,
-            data=float(np.sum(component(control, Process.DATA, place=place).value)),
-            expected={p: float(np.sum(component(control, p, place=place).value)) for p in _simulated(control)},
+            data=histograms.contents(region, Process.DATA).total,
+            expected={p: histograms.contents(region, p).total for p in _simulated(histograms)},
         )
 
 
-def _simulated(control: hist.Hist) -> list[Process]:
-    return [process for process in BACKGROUNDS if process in control.axes["process"]]
+def _simulated(histograms: SearchHistograms) -> list[Process]:
+    return [process for process in BACKGROUNDS if process in histograms.control.axes["process"]]

@@ -10,14 +10,17 @@ sample               events                                 peak in             
 `conversion`         pairs of small mass                    difference of tan λ at 0     identified as an electron
 `radiative_ee`,      two tracks and a photon                visible energy in the c.m.   identified as the lepton
 `radiative_mumu`     (radiative Bhabha, μμγ)                frame over √s at 1
+`recoil_mumu`        a muon and a photon (μμγ), the other   measured over expected       identified as a muon
+                     muon found or not (`recoil`)           photon energy at 1
 ===================  =====================================  ===========================  ==============================
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import uproot
@@ -35,6 +38,7 @@ from processors.correction_sets import CorrectionName
 from processors.corrections import TrackCoordinates
 from processors.four_track_events import track_helices, unpack_covariance
 from processors.ntuple import COVARIANCE_INDICES, TREE_NAME
+from processors.recoil import find_recoils
 from processors.selection import LeptonFlags, identify_leptons
 from processors.vertexing import fit_vertices
 
@@ -59,17 +63,20 @@ class ControlSample(StrEnum):
     CONVERSION = "conversion"
     RADIATIVE_EE = "radiative_ee"
     RADIATIVE_MUMU = "radiative_mumu"
+    RECOIL_MUMU = "recoil_mumu"
 
     @property
     def mass_gev(self) -> float:
         """Mass of the probes."""
         if self is ControlSample.KSHORT_PIPI:
             return PION_MASS_GEV
-        return MUON_MASS_GEV if self in (ControlSample.JPSI_MUMU, ControlSample.RADIATIVE_MUMU) else ELECTRON_MASS_GEV
+        return MUON_MASS_GEV if self.endswith("_mumu") else ELECTRON_MASS_GEV
 
     @property
     def measures(self) -> tuple[CorrectionName, ...]:
-        """Corrections that the probes measure."""
+        """Corrections to a probability that the probes measure."""
+        if self is ControlSample.RECOIL_MUMU:
+            return (CorrectionName.TRACKING,)
         if self is ControlSample.KSHORT_PIPI:
             return (
                 CorrectionName.MISIDENTIFICATION_ELECTRON,
@@ -92,6 +99,7 @@ _WINDOWS: Final = {
     ControlSample.CONVERSION: PeakWindow(low=-0.2, high=0.2, centre=0.0, width=0.01),
     ControlSample.RADIATIVE_EE: PeakWindow(low=0.85, high=1.1, centre=1.0, width=0.015),
     ControlSample.RADIATIVE_MUMU: PeakWindow(low=0.85, high=1.1, centre=1.0, width=0.015),
+    ControlSample.RECOIL_MUMU: PeakWindow(low=0.85, high=1.15, centre=1.0, width=0.02),
 }
 
 
@@ -104,6 +112,11 @@ class Probes(NamedTuple):
     leptons: LeptonFlags
     is_pion_like: BoolArray
     """Whether the K/π likelihood ratio is on the pion's side."""
+    is_found: BoolArray
+    """Whether there is a track at all; only where it was looked for without one (`recoil_mumu`) may it be false."""
+    photon_energy_gev: FloatArray
+    """Energy of the photon of the event that the value is about, NaN in samples without one."""
+    photon_theta_deg: FloatArray
 
     def passes(self, name: CorrectionName) -> BoolArray:
         """Return which probes meet the requirement whose probability a correction is about."""
@@ -111,22 +124,26 @@ class Probes(NamedTuple):
             return self.leptons.electron
         if name in (CorrectionName.IDENTIFICATION_MUON, CorrectionName.MISIDENTIFICATION_MUON):
             return self.leptons.muon
-        return self.is_pion_like
+        return self.is_found if name is CorrectionName.TRACKING else self.is_pion_like
 
     def take(self, mask: BoolArray) -> Probes:
         """Return the probes where a mask is true."""
-        leptons = LeptonFlags(*(flags[mask] for flags in self.leptons))
-        return Probes(self.value[mask], self.tracks.take(mask), leptons, self.is_pion_like[mask])
+        return Probes(*(_taken(column, mask) for column in self))
 
     @classmethod
     def concatenated(cls, parts: list[Probes]) -> Probes:
         """Return the probes of several files."""
-        return cls(
-            np.concatenate([part.value for part in parts]),
-            TrackCoordinates(*(np.concatenate(columns) for columns in zip(*(p.tracks for p in parts), strict=True))),
-            LeptonFlags(*(np.concatenate(flags) for flags in zip(*(p.leptons for p in parts), strict=True))),
-            np.concatenate([part.is_pion_like for part in parts]),
-        )
+        return cls(*(_joined(columns) for columns in zip(*parts, strict=True)))
+
+
+def _taken(column: Any, mask: BoolArray) -> Any:
+    return type(column)(*(part[mask] for part in column)) if isinstance(column, tuple) else column[mask]
+
+
+def _joined(columns: Sequence[Any]) -> Any:
+    if isinstance(columns[0], tuple):
+        return type(columns[0])(*(np.concatenate(parts) for parts in zip(*columns, strict=True)))
+    return np.concatenate(columns)
 
 
 def read_probes(path: Path, sample: ControlSample, settings: CandidateSettings) -> Probes:
@@ -160,6 +177,8 @@ def read_probes(path: Path, sample: ControlSample, settings: CandidateSettings) 
     leptons = identify_leptons(electron, muon, quality, settings.identification)
     low, high = settings.tracks.min_theta_deg, settings.tracks.max_theta_deg
     in_acceptance = (tracks.theta_deg > low) & (tracks.theta_deg < high)
+    if sample is ControlSample.RECOIL_MUMU:
+        return _recoil_probes(chunk, momentum, charge, np.flatnonzero(leptons.muon & in_acceptance), settings)
     first, second = _pairs(chunk, charge, in_acceptance, only_two=sample in _RADIATIVE)
     value, good = _peak_value(sample, chunk, momentum, first, second, settings)
     first, second, value = first[good], second[good], value[good]
@@ -174,8 +193,44 @@ def read_probes(path: Path, sample: ControlSample, settings: CandidateSettings) 
         TrackCoordinates(*(column[probe] for column in tracks)),
         LeptonFlags(*(flags[probe] for flags in leptons)),
         np.asarray(chunk.flat("Track", "KpiID")[probe] < _KAON_ABOVE),
+        np.ones(len(probe), dtype=bool),
+        *(np.full(len(probe), np.nan) for _ in range(2)),
     )
 
+
+def _recoil_probes(
+    chunk: Chunk,
+    momentum: FloatArray,
+    charge: NDArray[np.int8],
+    tag: NDArray[np.intp],
+    settings: CandidateSettings,
+) -> Probes:
+    photon = _four_momenta(chunk, "Photon")
+    beam = np.stack([chunk.event_column("beam", name) for name in _COMPONENTS], axis=-1)
+    event, photon_event = chunk.event_index("Track"), chunk.event_index("Photon")
+    recoils = find_recoils(tag, event, momentum, charge, photon_event, photon, beam)
+    tracks = TrackCoordinates.of(recoils.momentum_gev, recoils.charge)
+    low, high = settings.tracks.min_theta_deg, settings.tracks.max_theta_deg
+    inside = (tracks.theta_deg > low) & (tracks.theta_deg < high)
+    px, py, pz, energy = photon[recoils.photon[inside]].T
+    # Nothing else is known of a track that may not be there.
+    unknown = np.zeros(int(inside.sum()), dtype=bool)
+    return Probes(
+        recoils.energy_ratio[inside],
+        tracks.take(inside),
+        LeptonFlags(*(unknown for _ in LeptonFlags._fields)),
+        unknown,
+        recoils.is_found[inside],
+        energy,
+        np.rad2deg(np.arctan2(np.hypot(px, py), pz)),
+    )
+
+
+def _four_momenta(chunk: Chunk, collection: str) -> FloatArray:
+    return np.stack([chunk.flat(collection, name).astype(np.float64) for name in _COMPONENTS], axis=-1)
+
+
+_COMPONENTS: Final = ("px", "py", "pz", "E")
 
 _RADIATIVE: Final = (ControlSample.RADIATIVE_EE, ControlSample.RADIATIVE_MUMU)
 
@@ -213,11 +268,10 @@ def _peak_value(
         difference = helix.tan_lambda[first] - helix.tan_lambda[second]
         return difference, mass_of(four_momentum[0] + four_momentum[1]) < _LARGEST_CONVERSION_MASS_GEV
     if sample in _RADIATIVE:
-        names = ("px", "py", "pz", "E")
-        photon = np.stack([chunk.flat("Photon", name).astype(np.float64) for name in names], axis=-1)
+        photon = _four_momenta(chunk, "Photon")
         photon_event = chunk.event_index("Photon")
         neutral = np.stack([np.bincount(photon_event, p, minlength=chunk.n_events) for p in photon.T], axis=-1)
-        beam = np.stack([chunk.event_column("beam", name) for name in names], axis=-1)
+        beam = np.stack([chunk.event_column("beam", name) for name in _COMPONENTS], axis=-1)
         visible = boost_to_rest_frame(four_momentum[0] + four_momentum[1] + neutral[event], beam[event])[:, 3]
         return visible / mass_of(beam[event]), chunk.counts("Photon")[event] > 0
     raw = mass_of(four_momentum[0] + four_momentum[1])

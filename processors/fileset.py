@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypedDict, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypedDict, TypeVar
 
 from models.errors import BadInputError
 from models.search import Process
 from processors.checked_file import CheckedFile, check_file, read_identity
 from processors.event_identity import describe_identity
 from processors.event_spans import overlapping, shared_event
+from processors.locations import Location, file_stamp, is_remote
 from processors.ntuple import TREE_NAME
-from processors.root_files import Location, file_stamp, is_remote
 from processors.run_selection import Removed, RunSelection
 from processors.sample import SampleMetadata, read_sample_metadata
 from processors.sample_merging import OF_ONE_FILE, SUMMED, merge_metadata
@@ -22,6 +22,8 @@ from processors.sample_merging import OF_ONE_FILE, SUMMED, merge_metadata
 JsonValue = str | int | float | bool | None
 T = TypeVar("T")
 R = TypeVar("R")
+_NAMED: Final = 5
+"""Most bad files that a message names."""
 
 
 class DatasetSpec(TypedDict):
@@ -75,17 +77,46 @@ class FilesetScan(NamedTuple):
 
 
 class MapFiles(Protocol):
-    """How work on files is mapped: `map`, or a cluster client's equivalent, in order."""
+    """How work on files is mapped: here, or over workers, which try again what may succeed the next time."""
 
-    def __call__(self, function: Callable[[T], R], items: Iterable[T], /) -> Iterable[R]:
-        """Return what the function makes of every item."""
+    def __call__(self, function: Callable[[T], R], items: Sequence[T], /) -> Sequence[R | BadInputError]:
+        """Return what the function makes of every item, in their order, or why a file cannot be used."""
+
+
+def map_here(function: Callable[[T], R], items: Sequence[T], /) -> list[R | BadInputError]:
+    """Map work on files in this process, one after the other."""
+
+    def outcome(item: T) -> R | BadInputError:
+        try:
+            return function(item)
+        except BadInputError as error:
+            return error
+
+    return [outcome(item) for item in items]
+
+
+def all_good(outcomes: Sequence[R | BadInputError]) -> list[R]:
+    """Return what was made of files, if all could be used.
+
+    Raises
+    ------
+    BadInputError
+        Naming the files that cannot; the first few, if they are many.
+    """
+    good = [outcome for outcome in outcomes if not isinstance(outcome, BadInputError)]
+    bad = [str(outcome) for outcome in outcomes if isinstance(outcome, BadInputError)]
+    if not bad:
+        return good
+    more = f"; and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+    count = f"{len(bad)} of {len(outcomes)} files are bad: " if len(bad) > 1 else ""
+    raise BadInputError(f"{count}{'; '.join(bad[:_NAMED])}{more}")
 
 
 def build_fileset(
     folder: str | Path,
     *,
     skip_bad_files: bool = False,
-    map_files: MapFiles = map,
+    map_files: MapFiles = map_here,
     known: Mapping[str, CheckedFile] | None = None,
 ) -> FilesetScan:
     """Return the samples under `<folder>/<sample>/*.root`, checked.
@@ -118,7 +149,7 @@ def scan_datasets(
     datasets: Sequence[Dataset],
     *,
     skip_bad_files: bool = False,
-    map_files: MapFiles = map,
+    map_files: MapFiles = map_here,
     known: Mapping[str, CheckedFile] | None = None,
 ) -> FilesetScan:
     """Return data sets as a fileset, every file checked and no event in it twice.
@@ -141,10 +172,14 @@ def scan_datasets(
     BadInputError
         If a file is bad, an event occurs twice, or the files of a data set disagree about what they are.
     """
-    check = partial(_check_or_skip if skip_bad_files else _check, known=dict(known or {}))
-    outcomes = iter(map_files(check, [path for dataset in datasets for path in dataset.files]))
+    paths = [path for dataset in datasets for path in dataset.files]
+    checked = map_files(partial(_check, known=dict(known or {})), paths)
+    if not skip_bad_files:
+        checked = all_good(checked)
+    bad = [(path, found) for path, found in zip(paths, checked, strict=True) if isinstance(found, BadInputError)]
+    skipped = _left_out(bad, map_files)
+    outcomes = iter(checked)
     good: dict[str, list[CheckedFile]] = {}
-    skipped: list[SkippedFile] = []
 
     def drop(file: CheckedFile, reason: str) -> None:
         if not skip_bad_files:
@@ -155,9 +190,9 @@ def scan_datasets(
         files: list[CheckedFile] = []
         for _ in dataset.files:
             outcome = next(outcomes)
-            if isinstance(outcome, SkippedFile):
-                skipped.append(outcome)
-            elif (reason := _misfit(outcome, files, dataset)) is not None:
+            if isinstance(outcome, BadInputError):
+                continue
+            if (reason := _misfit(outcome, files, dataset)) is not None:
                 drop(outcome, reason)
             else:
                 files.append(outcome)
@@ -222,15 +257,13 @@ def _check(path: Location, known: Mapping[str, CheckedFile]) -> CheckedFile:
     return check_file(path)
 
 
-def _check_or_skip(path: Location, known: Mapping[str, CheckedFile]) -> CheckedFile | SkippedFile:
-    try:
-        return _check(path, known)
-    except BadInputError as error:
-        try:
-            metadata = read_sample_metadata(path)
-        except BadInputError:
-            metadata = None
-        return _skipped(path, str(error), metadata)
+def _left_out(bad: Sequence[tuple[Location, BadInputError]], map_files: MapFiles) -> list[SkippedFile]:
+    """Return files that cannot be used with what that costs, as far as they tell."""
+    metadata = map_files(read_sample_metadata, [path for path, _ in bad])
+    return [
+        _skipped(path, str(error), None if isinstance(found, BadInputError) else found)
+        for (path, error), found in zip(bad, metadata, strict=True)
+    ]
 
 
 def _skipped(path: Location, reason: str, metadata: SampleMetadata | None) -> SkippedFile:
@@ -272,7 +305,9 @@ def _repetitions(
     found = []
     for members in groups.values():
         for indices in overlapping([file.spans for _, file in members]):
-            identities = map_files(read_identity, [_as_given(members[index][1].location) for index in indices])
+            identities = all_good(
+                map_files(read_identity, [_as_given(members[index][1].location) for index in indices])
+            )
             remaining = list(zip(indices, identities, strict=True))
             while (shared := shared_event([identity for _, identity in remaining])) is not None:
                 name, file = members[remaining[shared.file][0]]

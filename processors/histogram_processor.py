@@ -11,12 +11,13 @@ from pydantic import JsonValue
 
 from models.classifier.model import Classifier
 from models.errors import BadInputError
-from models.search import Channel, Process, Search
+from models.search import Channel, Search
 from processors.blinding import TRUTH_COLUMN, Unblinding
 from processors.chunk_processor import ChunkProcessor
 from processors.fileset import sample_metadata
-from processors.histograms import SearchHistograms, empty_histograms, fill_component, fill_signal
+from processors.histograms import SearchHistograms, empty_histograms, filled
 from processors.luminosity import luminosity_weight
+from processors.placed_candidates import PlacedCandidates, copies_of
 from processors.regions import RegionSettings, assign_regions
 from processors.sample import SampleMetadata
 from processors.scoring import NOMINAL, Columns, finite_weights, score_candidates, weight_variations
@@ -41,7 +42,8 @@ class HistogramProcessor(ChunkProcessor):
 
     A dataset is one sample under one kinematics folder of one search; its metadata are those of the sample and
     the keys `search` and `kinematics`. The output is `{search: {"histograms", "n_blinded", "n_candidates"}}`, each
-    mergeable by addition.
+    mergeable by addition; while chunks are merged also `"open"`, the candidates whose generated events may have copies
+    in the neighbouring chunk.
 
     Parameters
     ----------
@@ -106,23 +108,28 @@ class HistogramProcessor(ChunkProcessor):
         columns = {name: np.asarray(ak.to_numpy(events[name])) for name in events.fields}
         search = Search(events.metadata[DATASET_SEARCH])
         kinematics = str(events.metadata[DATASET_KINEMATICS])
-        histograms, n_blinded = self.fill(columns, sample, search, kinematics, where=str(events.metadata["filename"]))
+        placed, n_blinded = self._place(columns, sample, search, kinematics, str(events.metadata["filename"]))
+        closed, ends = placed.split_off_ends()
         return {
             str(search): {
-                "histograms": histograms,
+                "histograms": filled(self._empty(search), closed),
+                "open": {} if ends is None else {f"{kinematics}/{sample.name}": ends},
                 "n_blinded": n_blinded,
                 "n_candidates": {f"{kinematics}/{sample.name}": len(events)},
             }
         }
 
     def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
-        """Return the merged output; nothing is left to do."""
+        """Return the merged output, copies of generated events that chunks shared counted together."""
+        for search, output in accumulator.items():
+            for candidates in output.pop("open").values():
+                output["histograms"] += filled(self._empty(Search(search)), candidates)
         return accumulator
 
     def fill(
         self, columns: Columns, sample: SampleMetadata, search: Search, kinematics: str, *, where: str
     ) -> tuple[SearchHistograms, int]:
-        """Return histograms of some candidates, and the number of blinded ones.
+        """Return histograms of all candidates of a sample, and the number of blinded ones.
 
         Parameters
         ----------
@@ -140,6 +147,17 @@ class HistogramProcessor(ChunkProcessor):
         BadInputError
             If the candidates are not what the sample says: simulation that is taken for data, or data for simulation.
         """
+        placed, n_blinded = self._place(columns, sample, search, kinematics, where)
+        return filled(self._empty(search), placed), n_blinded
+
+    def _empty(self, search: Search) -> SearchHistograms:
+        binning = self._binnings[search]
+        return empty_histograms(search, binning.display_edges_gev, binning.atomic_edges_gev)
+
+    def _place(
+        self, columns: Columns, sample: SampleMetadata, search: Search, kinematics: str, where: str
+    ) -> tuple[PlacedCandidates, int]:
+        """Return candidates with their regions and weights, and the number of blinded ones."""
         if sample.is_data == (TRUTH_COLUMN in columns):
             is_data, found = ("data", "have") if sample.is_data else ("simulation", "lack")
             raise BadInputError(f"{where}: '{sample.name}' is {is_data}, but its candidates {found} '{TRUTH_COLUMN}'")
@@ -160,19 +178,17 @@ class HistogramProcessor(ChunkProcessor):
             mass_gev=mass,
         )
         factor = luminosity_weight(sample, self._luminosity_fb)
-        histograms = empty_histograms(search, binning.display_edges_gev, binning.atomic_edges_gev)
-        if sample.process is Process.SIGNAL:
-            if kinematics == NOMINAL:
-                weight = factor * finite_weights(columns, "weight", where)
-                fill_signal(histograms, sample.name, regions, mass, weight)
+        if sample.is_data:
+            weights = {NOMINAL: np.ones(len(mass))}
         else:
-            leading = np.argmax(scores[:, 1:], axis=1)
-            if sample.is_data:
-                weights = {NOMINAL: np.ones(len(mass))}
-            else:
-                names = weight_variations(list(columns)) if kinematics == NOMINAL else {kinematics: "weight"}
-                weights = {
-                    variation: factor * finite_weights(columns, name, where) for variation, name in names.items()
-                }
-            fill_component(histograms, sample.process, regions, leading, mass, weights)
-        return histograms, regions.n_blinded
+            names = weight_variations(list(columns)) if kinematics == NOMINAL else {kinematics: "weight"}
+            weights = {variation: factor * finite_weights(columns, name, where) for variation, name in names.items()}
+        return PlacedCandidates(
+            sample.process,
+            sample.name,
+            regions.masks,
+            np.argmax(scores[:, 1:], axis=1),
+            mass,
+            weights,
+            copies_of(columns, sample.repeats),
+        ), regions.n_blinded

@@ -1,9 +1,14 @@
-"""The histograms of one search: what they count, how they are filled, and how they are kept on disk."""
+"""The histograms of one search: what they count, how they are filled, and how they are kept on disk.
 
+Variances are those of independent generated events: copies of one event in a bin are summed before they are squared.
+Between bins, copies make covariances, which are kept beside the histograms for whatever sums over bins.
+"""
+
+import io
 import json
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,16 +18,20 @@ import uhi.io.zip
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
+from models.copies import BinPairs, SummedCopies
 from models.errors import BadInputError
+from models.scan_grid import bins_within, sum_into_bins
 from models.search import Process, Search, classifier_classes
 from models.settings import Settings
 from models.thresholds import MassThresholds
 from processors.atomic_file import atomic_path
 from processors.blinding import Unblinding, require_record
-from processors.regions import SIGNAL_REGION, Regions, control_regions
+from processors.placed_candidates import PlacedCandidates
+from processors.regions import SIGNAL_REGION, control_regions
 from processors.scoring import NOMINAL
 
 MANIFEST_NAME = "manifest.json"
+PAIRS_NAME = "pairs.npz"
 
 
 class HistogramManifest(Settings):
@@ -60,7 +69,26 @@ class Contents(NamedTuple):
     value: NDArray[np.float64]
     """Sums of weights, shape (n_bins,)."""
     variance: NDArray[np.float64]
-    """Sums of squared weights, shape (n_bins,)."""
+    """Their variances, shape (n_bins,)."""
+    pairs: BinPairs
+    """Covariances of different bins, which copies of generated events make."""
+
+    @property
+    def total(self) -> float:
+        """Sum over all bins."""
+        return float(np.sum(self.value))
+
+    @property
+    def total_variance(self) -> float:
+        """Variance of the sum over all bins."""
+        return float(np.sum(self.variance) + 2.0 * np.sum(self.pairs.covariance))
+
+    def in_bins(self, fine_edges_gev: NDArray[np.float64], edges_gev: NDArray[np.float64]) -> "Contents":
+        """Return the contents of wider bins, each edge of which is one of the present ones."""
+        group, n = bins_within(fine_edges_gev, edges_gev), len(edges_gev) - 1
+        added, pairs = self.pairs.merged(group, n)
+        value, variance = (sum_into_bins(part, fine_edges_gev, edges_gev) for part in (self.value, self.variance))
+        return Contents(value, variance + added, pairs)
 
 
 @dataclass(frozen=True)
@@ -73,17 +101,74 @@ class SearchHistograms:
     """process × variation × mass (atomic bins of all fits); holds data only when unblinded."""
     signal: hist.Hist
     """region × dataset (sample name) × mass (display bins) of each signal sample, for σ·B = 1 fb."""
+    pairs: Mapping[str, BinPairs]
+    """`<region>/<process>` → nominal covariances of mass bins; in control regions of class and mass together, the mass
+    running faster. What is missing has none."""
 
     def __add__(self, other: "SearchHistograms") -> "SearchHistograms":
+        none = BinPairs.none()
         return SearchHistograms(
-            self.control + other.control, self.signal_region + other.signal_region, self.signal + other.signal
+            self.control + other.control,
+            self.signal_region + other.signal_region,
+            self.signal + other.signal,
+            {
+                key: self.pairs.get(key, none) + other.pairs.get(key, none)
+                for key in sorted({*self.pairs, *other.pairs})
+            },
         )
 
     def ordered(self) -> "SearchHistograms":
         """Return the same histograms with growing axes sorted, so that the order of merging leaves no trace."""
         return SearchHistograms(
-            _sorted_categories(self.control), _sorted_categories(self.signal_region), _sorted_categories(self.signal)
+            _sorted_categories(self.control),
+            _sorted_categories(self.signal_region),
+            _sorted_categories(self.signal),
+            dict(sorted(self.pairs.items())),
         )
+
+    def spectrum(self, region: str) -> hist.Hist:
+        """Return the histogram that counts a region."""
+        return self.signal_region if region == SIGNAL_REGION else self.control
+
+    def edges_gev(self, region: str) -> NDArray[np.float64]:
+        """Return the edges of the mass bins of a region, shape (n_bins + 1,)."""
+        return np.asarray(self.spectrum(region).axes["mass"].edges, dtype=np.float64)
+
+    def contents(
+        self, region: str, process: Process, variation: str = NOMINAL, *, leading: str | None = None
+    ) -> Contents:
+        """Return the mass distribution of one process and variation in a region, zeros if nothing was filled.
+
+        Parameters
+        ----------
+        region
+            A control region or the signal region.
+        process, variation
+            Which part; only the nominal one has covariances.
+        leading
+            Background class of the highest score; of all together by default. Control regions only.
+        """
+        histogram = self.spectrum(region)
+        n_bins = len(histogram.axes["mass"])
+        if process not in histogram.axes["process"] or variation not in histogram.axes["variation"]:
+            return Contents(np.zeros(n_bins), np.zeros(n_bins), BinPairs.none())
+        pairs = (
+            self.pairs.get(_pairs_key(region, process), BinPairs.none()) if variation == NOMINAL else BinPairs.none()
+        )
+        part = histogram[{"process": str(process), "variation": variation}]
+        if region == SIGNAL_REGION:
+            return Contents(np.array(part.view().value), np.array(part.view().variance), pairs)
+        view = part[{"region": region, "leading": leading or sum}].view()
+        classes = list(histogram.axes["leading"])
+        group = np.tile(np.arange(n_bins), (len(classes), 1))
+        if leading is not None:
+            group[np.array(classes) != leading] = -1
+        added, between = pairs.merged(group.ravel(), n_bins)
+        return Contents(np.array(view.value), np.array(view.variance) + added, between)
+
+
+def _pairs_key(region: str, process: Process) -> str:
+    return f"{region}/{process}"
 
 
 def empty_histograms(
@@ -124,80 +209,69 @@ def empty_histograms(
             display,
             storage=hist.storage.Weight(),
         ),
+        pairs={},
     )
 
 
-def fill_component(
-    histograms: SearchHistograms,
-    process: Process,
-    regions: Regions,
-    leading: NDArray[np.int64],
-    mass_gev: NDArray[np.float64],
-    weights: Mapping[str, NDArray[np.float64]],
-) -> None:
-    """Count the candidates of a background sample or of data in every region, under every variation.
+def filled(empty: SearchHistograms, candidates: PlacedCandidates) -> SearchHistograms:
+    """Return histograms of candidates of a background, of data, or of a signal sample, in every region.
 
     Parameters
     ----------
-    histograms
-        Filled in place.
-    process
-        Component the candidates belong to.
-    regions
-        Masks of shape (n,) that blinding has been applied to.
-    leading
-        Background class of the highest score, 0 … 3, shape (n,).
-    mass_gev
-        m(ℓℓ), shape (n,).
-    weights
-        Variation → weights normalised to the luminosity, shape (n,).
+    empty
+        Of `empty_histograms`; filled in place, too.
+    candidates
+        All copies of each generated event among them.
     """
-    classes = list(histograms.control.axes["leading"])
-    for region in histograms.control.axes["region"]:
-        for number, name in enumerate(classes):
-            rows = regions.masks[region] & (leading == number)
-            masses = mass_gev[rows]
-            for variation, weight in weights.items():
-                histograms.control.fill(
-                    region=region, process=process, variation=variation, leading=name, mass=masses, weight=weight[rows]
-                )
-    rows = regions.masks[SIGNAL_REGION]
-    for variation, weight in weights.items():
-        histograms.signal_region.fill(process=process, variation=variation, mass=mass_gev[rows], weight=weight[rows])
+    if candidates.process is Process.SIGNAL:
+        for region in empty.signal.axes["region"] if NOMINAL in candidates.weights else ():
+            part = candidates.select(candidates.masks[region])
+            place = {"region": region, "dataset": part.sample}
+            _fill(empty.signal, place, part, [NOMINAL])
+        return empty
+    pairs: dict[str, BinPairs] = {}
+    for region in empty.control.axes["region"]:
+        in_region = candidates.select(candidates.masks[region])
+        for number, name in enumerate(empty.control.axes["leading"]):
+            part = in_region.select(in_region.leading == number)
+            place = {"region": region, "process": str(part.process), "leading": name}
+            _fill(empty.control, place, part, list(part.weights))
+        pairs |= _pairs(region, empty.control, in_region, in_region.leading)
+    part = candidates.select(candidates.masks[SIGNAL_REGION])
+    _fill(empty.signal_region, {"process": str(part.process)}, part, list(part.weights))
+    pairs |= _pairs(SIGNAL_REGION, empty.signal_region, part, np.zeros(len(part), np.int64))
+    return replace(empty, pairs=pairs)
 
 
-def fill_signal(
-    histograms: SearchHistograms,
-    sample: str,
-    regions: Regions,
-    mass_gev: NDArray[np.float64],
-    weight: NDArray[np.float64],
-) -> None:
-    """Count the candidates of one signal sample in every region; arguments as in `fill_component`."""
-    for region in histograms.signal.axes["region"]:
-        rows = regions.masks[region]
-        histograms.signal.fill(region=region, dataset=sample, mass=mass_gev[rows], weight=weight[rows])
+def _fill(histogram: hist.Hist, place: dict[str, str], candidates: PlacedCandidates, variations: Sequence[str]) -> None:
+    """Count candidates at a place of a histogram, those of one generated event in one bin together."""
+    mass, copies = candidates.mass_gev, None
+    if candidates.generated is not None:
+        copies = SummedCopies.of(_mass_bin(histogram, mass), candidates.generated)
+        mass = mass[copies.first]
+    for variation in variations:
+        weight = candidates.weights[variation]
+        where = place if "dataset" in place else {**place, "variation": variation}
+        histogram.fill(**where, mass=mass, weight=weight if copies is None else copies.sum(weight))
 
 
-def component(
-    histogram: hist.Hist, process: Process, variation: str = NOMINAL, place: Mapping[str, object] | None = None
-) -> Contents:
-    """Return the mass distribution of one process and variation, zeros if nothing was filled.
+def _pairs(
+    region: str, histogram: hist.Hist, candidates: PlacedCandidates, leading: NDArray[np.int64]
+) -> dict[str, BinPairs]:
+    """Return the nominal covariances of the bins of a region, nothing where there are none."""
+    if candidates.generated is None or NOMINAL not in candidates.weights:
+        return {}
+    n_bins = len(histogram.axes["mass"])
+    mass_bin = _mass_bin(histogram, candidates.mass_gev)
+    inside = (mass_bin >= 0) & (mass_bin < n_bins)
+    copies = SummedCopies.of((leading * n_bins + mass_bin)[inside], candidates.generated[inside])
+    found = BinPairs.of_copies(copies, copies.sum(candidates.weights[NOMINAL][inside]))
+    return {_pairs_key(region, candidates.process): found} if len(found) else {}
 
-    Parameters
-    ----------
-    histogram
-        With the axes process, variation and mass, and maybe others.
-    process, variation
-        Which part.
-    place
-        Axis name → category, or `sum`, for every other axis.
-    """
-    if process not in histogram.axes["process"] or variation not in histogram.axes["variation"]:
-        n_bins = len(histogram.axes["mass"])
-        return Contents(np.zeros(n_bins), np.zeros(n_bins))
-    view = histogram[{"process": str(process), "variation": variation, **(place or {})}].view()
-    return Contents(np.array(view.value), np.array(view.variance))
+
+def _mass_bin(histogram: hist.Hist, mass_gev: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the mass bin of each candidate, −1 below and the number of bins above the axis."""
+    return np.asarray(histogram.axes["mass"].index(mass_gev), dtype=np.int64)
 
 
 def save_histograms(histograms: SearchHistograms, manifest: HistogramManifest, path: Path) -> None:
@@ -215,6 +289,15 @@ def save_histograms(histograms: SearchHistograms, manifest: HistogramManifest, p
         archive.writestr(MANIFEST_NAME, manifest.model_dump_json(indent=2))
         for name in ("control", "signal_region", "signal"):
             uhi.io.zip.write(archive, name, getattr(ordered, name))
+        with archive.open(PAIRS_NAME, "w") as file:
+            np.savez(
+                file,
+                **{
+                    f"{key}/{name}": column
+                    for key, pairs in ordered.pairs.items()
+                    for name, column in vars(pairs).items()
+                },
+            )
 
 
 def load_histograms(path: Path, unblinding: Unblinding | None = None) -> tuple[SearchHistograms, HistogramManifest]:
@@ -240,6 +323,7 @@ def load_histograms(path: Path, unblinding: Unblinding | None = None) -> tuple[S
             parts: dict[str, Any] = {
                 name: hist.Hist(uhi.io.zip.read(archive, name)) for name in ("control", "signal_region", "signal")
             }
+            parts["pairs"] = _read_pairs(archive.read(PAIRS_NAME))
     except FileNotFoundError as error:
         raise BadInputError(f"{path}: no such file; are the histograms filled?") from error
     except (zipfile.BadZipFile, KeyError, ValidationError, json.JSONDecodeError) as error:
@@ -247,6 +331,15 @@ def load_histograms(path: Path, unblinding: Unblinding | None = None) -> tuple[S
     if manifest.unblinding is not None:
         require_record(unblinding, manifest.unblinding, str(path))
     return SearchHistograms(**parts), manifest
+
+
+def _read_pairs(content: bytes) -> dict[str, BinPairs]:
+    columns: dict[str, dict[str, NDArray[Any]]] = {}
+    with np.load(io.BytesIO(content)) as stored:
+        for name in stored.files:
+            key, column = name.rsplit("/", 1)
+            columns.setdefault(key, {})[column] = stored[name]
+    return {key: BinPairs(**parts) for key, parts in columns.items()}
 
 
 def _sorted_categories(histogram: hist.Hist) -> hist.Hist:

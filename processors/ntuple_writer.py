@@ -6,17 +6,16 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import awkward as ak
 import numpy as np
 import uproot
 from numpy.typing import NDArray
-from pydantic import PositiveInt
 
 from models.errors import LeptophileError
-from models.settings import Settings
 from processors.atomic_file import atomic_path
+from processors.configuration import NtupleWriterSettings
 from processors.ntuple import (
     COLLECTIONS,
     CROSS_REFERENCES,
@@ -33,25 +32,6 @@ AnyArray = NDArray[Any]
 
 class NtupleContentError(LeptophileError):
     """Columns handed to the ntuple writer do not fit the branch table; the message names file and branch."""
-
-
-class NtupleWriterSettings(Settings):
-    """How ntuples are laid out on disk."""
-
-    format: Literal["ttree", "rntuple"] = "ttree"
-    """A TTree opens everywhere; ROOT's RNTuple, which follows it, needs ROOT 6.34 or uproot 5.7."""
-    events_per_cluster: PositiveInt = 20_000
-    """Events in each basket of every branch: the smallest piece a worker can read without reading twice."""
-    compression: Literal["LZ4", "ZSTD", "ZLIB", "LZMA"] = "ZSTD"
-    """Compression algorithm.
-
-    Of τ pairs, ZSTD made files 16 % smaller than LZ4 and was read at 1 million events/s and core, LZ4 at 2 million:
-    both ten times faster than events are selected. ZLIB saved another 6 % and halved the speed.
-    """
-    compression_level: PositiveInt = 1
-    """Its level; higher ones cost time and gained 1 %."""
-    expected_clusters: PositiveInt = 16
-    """Clusters for which a file reserves room in its table of contents; with more, the table is written again."""
 
 
 def write_ntuple(

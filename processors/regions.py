@@ -6,7 +6,7 @@ to no region at all, so they cannot reach any output by being asked for differen
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from processors.blinding import BlindingSettings, Unblinding
 
 GENERAL_CONTROL_REGION = "gcr"
 SIGNAL_REGION = "sr"
+LOWEST_SIGNAL_THRESHOLD: Final = 0.5
+"""No signal region reaches below this signal score, and no control region above."""
 
 
 class ThresholdChoice(StrEnum):
@@ -35,13 +37,13 @@ class ThresholdChoice(StrEnum):
 class RegionSettings(Settings):
     """Score requirements of the regions; defaults of arXiv:2207.07476."""
 
-    gcr_below_signal_score: float = Field(default=0.5, gt=0, le=0.5)
+    gcr_below_signal_score: float = Field(default=LOWEST_SIGNAL_THRESHOLD, gt=0, le=LOWEST_SIGNAL_THRESHOLD)
     """† The general control region lies below this signal score."""
     scr_above_score: float = Field(default=0.5, ge=0.5, lt=1)
     """† The special control region of a class lies above this score; from 0.5 on no two of them overlap."""
-    sr_above_signal_score_ee: float = Field(default=0.95, ge=0.5, lt=1)
+    sr_above_signal_score_ee: float = Field(default=0.95, ge=LOWEST_SIGNAL_THRESHOLD, lt=1)
     """† The `ee` signal region lies above this signal score."""
-    sr_above_signal_score_mumu: float = Field(default=0.65, ge=0.5, lt=1)
+    sr_above_signal_score_mumu: float = Field(default=0.65, ge=LOWEST_SIGNAL_THRESHOLD, lt=1)
     """† The `mumu` signal region lies above this signal score."""
     threshold_choice: ThresholdChoice = ThresholdChoice.PUBLISHED
     """Whether the published signal thresholds are used or those that maximise the expected sensitivity."""
@@ -68,7 +70,7 @@ class RegionSettings(Settings):
             return np.asarray(self.sr_above_signal_score(channel), dtype=np.float64)
         if mass_gev is None:
             raise RegionError(f"the {channel} signal threshold varies with mass: regions need the candidates' masses")
-        return np.maximum(by_mass.at(mass_gev), self.gcr_below_signal_score)
+        return np.maximum(by_mass.at(mass_gev), LOWEST_SIGNAL_THRESHOLD)
 
     def with_signal_thresholds(self, thresholds: Mapping[Channel, float]) -> "RegionSettings":
         """Return settings with other signal thresholds, validated as configured ones are."""

@@ -11,8 +11,9 @@ from models.errors import BadInputError
 from models.lifetime import LifetimeMixture
 from models.search import Channel, Process
 from models.settings import Settings
+from processors.locations import Location
 from processors.ntuple import METADATA_KEY
-from processors.root_files import Location, open_root_file
+from processors.root_files import open_root_file
 
 
 class SampleMetadata(Settings):

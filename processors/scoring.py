@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.classifier.folds import fold_of
 from models.classifier.model import Classifier
 from models.errors import BadInputError
-from processors.regions import RegionSettings
+from processors.regions import LOWEST_SIGNAL_THRESHOLD
 from processors.variations import Kinematics
 
 Columns = Mapping[str, NDArray[Any]]
@@ -68,19 +68,19 @@ def score_candidates(columns: Columns, classifier: Classifier, sample: str, *, r
 
 @dataclass(frozen=True)
 class OutsideSignalRegion:
-    """Which candidates of a sample are outside the signal region, for `CandidateStore.read_control`."""
+    """Which candidates of a sample are in no signal region whatever its threshold, for `CandidateStore.read_control`.
+
+    Control regions lie below the lowest threshold that settings can have, so that none of them opens anything.
+    """
 
     classifier: Classifier
-    regions: RegionSettings
     sample: str
     repeats: int = 1
 
     def __call__(self, columns: Columns) -> NDArray[np.bool_]:
         """Return the mask of candidates, shape (n,)."""
         scores = score_candidates(columns, self.classifier, self.sample, repeats=self.repeats)
-        signal_score = scores[:, 0]
-        threshold = self.regions.signal_threshold(self.classifier.channel, columns["m_ll_gev"])
-        return np.asarray(signal_score <= threshold.astype(signal_score.dtype))
+        return np.asarray(scores[:, 0] <= np.float32(LOWEST_SIGNAL_THRESHOLD))
 
 
 def weight_variations(names: list[str]) -> dict[str, str]:

@@ -72,10 +72,11 @@ def load_signal_models(path: Path) -> SignalModels:
                 arrays[float(ctau_mm), variation][field] = content
         models: dict[float, dict[str, SignalModel]] = {}
         for (lifetime, variation), content in sorted(arrays.items(), key=lambda item: item[0]):
-            models.setdefault(lifetime, {})[variation] = SignalModel(**content)
+            threshold_gev = float(content.pop("threshold_gev"))
+            models.setdefault(lifetime, {})[variation] = SignalModel(**content, threshold_gev=threshold_gev)
         points = tuple(
-            ClosurePoint(m_phi_gev, Measured(*predicted), Measured(*actual), *others)
-            for m_phi_gev, predicted, actual, *others in index["closure"]
+            ClosurePoint(m_phi_gev, Measured(*p), Measured(*e), Measured(*sp), Measured(*s), *others)
+            for m_phi_gev, p, e, sp, s, *others in index["closure"]
         )
         refused = {float(ctau_mm): reason for ctau_mm, reason in index["refused"].items()}
         return SignalModels(Search(index["search"]), models, tuple(index["borrowed_shape_ctau_mm"]), refused, points)

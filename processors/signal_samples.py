@@ -23,6 +23,7 @@ from models.signal_shape import (
     with_efficiency_of,
 )
 from processors.candidates import CandidateStore
+from processors.placed_candidates import copies_of
 from processors.regions import SIGNAL_REGION, RegionSettings, assign_regions
 from processors.sample import SampleMetadata
 from processors.scoring import NOMINAL, Columns, finite_weights, score_candidates, weight_variations
@@ -162,7 +163,7 @@ def build_signal_models(
     if not selected or any(signal.flight_lengths.prompt_share == 0.0 for signal in selected[NOMINAL]):
         raise SignalShapeError(f"{search}: there are no prompt signal samples to model the signal with")
     try:
-        models = {PROMPT_CTAU_MM: _models_at(PROMPT_CTAU_MM, selected, settings)}
+        models = {PROMPT_CTAU_MM: _models_at(PROMPT_CTAU_MM, selected, settings, search.window.low_gev)}
     except SignalShapeError as error:
         raise SignalShapeError(f"{search}, prompt: {error}") from error
     borrowed: list[float] = []
@@ -175,7 +176,7 @@ def build_signal_models(
             refused[ctau_mm] = str(error)
             continue
         try:
-            models[ctau_mm] = _models_at(ctau_mm, selected, settings)
+            models[ctau_mm] = _models_at(ctau_mm, selected, settings, search.window.low_gev)
         except SignalShapeError:
             borrowed.append(ctau_mm)
             models[ctau_mm] = {
@@ -185,7 +186,9 @@ def build_signal_models(
                 for variation, model in models[PROMPT_CTAU_MM].items()
             }
     prompt = [signal.at(PROMPT_CTAU_MM) for signal in selected[NOMINAL]]
-    return SignalModels(search, models, tuple(borrowed), refused, closure(prompt, settings))
+    return SignalModels(
+        search, models, tuple(borrowed), refused, closure(prompt, settings, threshold_gev=search.window.low_gev)
+    )
 
 
 def selected_signal(
@@ -214,6 +217,7 @@ def selected_signal(
                         weight=finite_weights(columns, name, sample.name),
                         is_true=np.asarray(columns["is_true_candidate"], dtype=bool),
                         in_signal_region=passes,
+                        generated=copies_of(columns, sample.repeats),
                     )
                     of_mass.setdefault(variation, []).append(
                         FlyingSignal(candidates, proper_lengths_mm(columns, sample), sample.flight_lengths)
@@ -231,15 +235,13 @@ def proper_lengths_mm(columns: Columns, sample: SampleMetadata) -> NDArray[np.fl
 
 
 def _models_at(
-    ctau_mm: float, selected: Mapping[str, list[FlyingSignal]], settings: SignalShapeSettings
+    ctau_mm: float, selected: Mapping[str, list[FlyingSignal]], settings: SignalShapeSettings, threshold_gev: float
 ) -> dict[str, SignalModel]:
     weighted = {variation: [signal.at(ctau_mm) for signal in signals] for variation, signals in selected.items()}
-    return _models_of(weighted, settings)
-
-
-def _models_of(selected: Mapping[str, list[SignalSample]], settings: SignalShapeSettings) -> dict[str, SignalModel]:
-    nominal = build_signal_model(selected[NOMINAL], settings)
+    nominal = build_signal_model(weighted[NOMINAL], settings, threshold_gev=threshold_gev)
     return {
-        variation: nominal if variation == NOMINAL else build_signal_model(candidates, settings, reference=nominal)
-        for variation, candidates in selected.items()
+        variation: nominal
+        if variation == NOMINAL
+        else build_signal_model(candidates, settings, reference=nominal, threshold_gev=threshold_gev)
+        for variation, candidates in weighted.items()
     }

@@ -14,7 +14,8 @@ from models.search import BACKGROUNDS, Process, Search
 from models.signal_shape import SignalModel
 from models.sparse_templates import BinnedMass, template_yields
 from models.templates import MassPointTemplates, Template
-from processors.histograms import HistogramManifest, SearchHistograms, component
+from processors.histograms import HistogramManifest, SearchHistograms
+from processors.regions import SIGNAL_REGION
 from processors.scoring import NOMINAL
 from processors.signal_samples import PROMPT_CTAU_MM, SignalModels
 from processors.template_settings import TemplateSettings
@@ -67,7 +68,7 @@ def unpack_search(histograms: SearchHistograms, manifest: HistogramManifest, sig
         if _other_direction(name) not in variations:
             raise IncompleteRunError(f"{manifest.search}: variation {name} was filled without its opposite")
     edges = np.asarray(region.axes["mass"].edges, dtype=np.float64)
-    data = component(region, Process.DATA, NOMINAL).value if manifest.opened_fraction > 0 else None
+    data = histograms.contents(SIGNAL_REGION, Process.DATA).value if manifest.opened_fraction > 0 else None
     share = manifest.signal_region_luminosity_fb / manifest.luminosity_fb
     return SearchTemplates(
         search=manifest.search,
@@ -75,8 +76,9 @@ def unpack_search(histograms: SearchHistograms, manifest: HistogramManifest, sig
         backgrounds={
             process: BinnedMass(
                 edges,
-                share * np.stack([component(region, process, variation).value for variation in variations]),
-                share**2 * component(region, process, NOMINAL).variance,
+                share * np.stack([histograms.contents(SIGNAL_REGION, process, v).value for v in variations]),
+                share**2 * histograms.contents(SIGNAL_REGION, process).variance,
+                histograms.contents(SIGNAL_REGION, process).pairs.scaled(share),
             )
             for process in present
         },
@@ -140,6 +142,7 @@ def build_templates(
         uniform=uniform.yields,
         uniform_relative_error=uniform.relative_error,
         data=None if inputs.data is None else sum_into_bins(inputs.data, inputs.atomic_edges_gev, edges),
+        scale_factor_modes=scale_factors.correlated_modes(),
     )
 
 

@@ -10,6 +10,7 @@ from models.signal_shape import resolution_gev
 from models.thresholds import ScoredBackground, ScoredSignal, ThresholdScan, ThresholdSettings, scan_thresholds
 from processors.candidates import CandidateStore
 from processors.luminosity import luminosity_weight
+from processors.placed_candidates import generated_numbers
 from processors.regions import RegionSettings
 from processors.sample import SampleMetadata
 from processors.scoring import Columns, candidate_folds, finite_weights, score_candidates
@@ -74,12 +75,15 @@ def find_threshold(
             )
         )
     parts = []
+    n_events = 0
     for name, sample in sorted(samples.items()):
         if sample.process.is_background:
             columns = store.read(search, name)
             weight = luminosity_weight(sample, luminosity_fb) * finite_weights(columns, "weight", name)
             score, fold = _signal_score(columns, classifier, sample), _folds(columns, classifier, sample)
-            parts.append((score, weight, columns["m_ll_gev"], fold))
+            generated = generated_numbers(columns, sample.repeats) + n_events
+            n_events += len(generated)
+            parts.append((score, weight, columns["m_ll_gev"], fold, generated))
     background = ScoredBackground(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     return scan_thresholds(signals, background, regions.sr_above_signal_score(classifier.channel), settings)
 

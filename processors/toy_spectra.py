@@ -27,12 +27,22 @@ Floats = NDArray[np.float64]
 LUMINOSITY: Final = "lumi"
 
 
-def systematic_names(searches: Mapping[str, SearchTemplates]) -> tuple[str, ...]:
-    """Return every systematic that is common to all toys of some search, sorted."""
+def systematic_names(
+    searches: Mapping[str, SearchTemplates], factor_sources: Mapping[str, Mapping[Process, float]]
+) -> tuple[str, ...]:
+    """Return every systematic that is common to all toys of some search, sorted.
+
+    Parameters
+    ----------
+    searches
+        Their variations.
+    factor_sources
+        As for `expected_spectra`.
+    """
     names = {LUMINOSITY}
     for inputs in searches.values():
         names |= {name.rsplit("_", 1)[0] for name in inputs.variations[1:]}
-        names |= {_of_scale_factor(process) for process in inputs.backgrounds}
+        names |= {name for name, shifts in factor_sources.items() if shifts.keys() & inputs.backgrounds.keys()}
     return tuple(sorted(names))
 
 
@@ -44,6 +54,7 @@ def draw_systematics(names: tuple[str, ...], n_toys: int, rng: np.random.Generat
 def expected_spectra(
     inputs: SearchTemplates,
     scale_factors: Mapping[Process, tuple[float, float]],
+    factor_sources: Mapping[str, Mapping[Process, float]],
     pulls: Mapping[str, Floats],
     templates: TemplateSettings,
     systematics: SystematicsSettings,
@@ -57,6 +68,8 @@ def expected_spectra(
         One search.
     scale_factors
         Background → (scale factor, its relative uncertainty).
+    factor_sources
+        Independent source → background → relative change of its scale factor (`ScaleFactors.sources`).
     pulls
         Of `draw_systematics`.
     templates
@@ -65,13 +78,16 @@ def expected_spectra(
         Size of the luminosity's uncertainty, and guards on variations as in the workspaces.
     rng
         Fluctuates the simulated samples: every atomic bin of each process is drawn from a gamma distribution with the
-        mean and variance of its weights. None leaves them as they are.
+        mean and variance of its contents. Copies of generated events make bins covary; here the variance of each has
+        its covariances with all others added, so that wide sums fluctuate as they should. None: no fluctuations.
     """
     n_toys = len(pulls[LUMINOSITY])
     total = np.zeros((n_toys, inputs.atomic_edges_gev.size - 1))
     for process, distribution in inputs.backgrounds.items():
-        factor, relative = scale_factors[process]
-        normalisation = factor * (1.0 + relative) ** pulls[_of_scale_factor(process)]
+        normalisation = np.full(n_toys, scale_factors[process][0])
+        for name, shifts in factor_sources.items():
+            shift = shifts.get(process, 0.0)
+            normalisation *= (1.0 + abs(shift)) ** (np.sign(shift) * pulls[name])
         spectrum, template = _fluctuated(distribution, inputs.variations, templates, n_toys, rng)
         if template.nominal.any():
             total += normalisation[:, None] * spectrum * _response(template, pulls, systematics)
@@ -79,10 +95,6 @@ def expected_spectra(
     rate = templates.uniform_rate_per_fb_gev(inputs.search.channel)
     total += uniform_component(inputs.atomic_edges_gev, inputs.luminosity_fb, rate).yields
     return total
-
-
-def _of_scale_factor(process: Process) -> str:
-    return f"scale_factor_{process}"
 
 
 def _fluctuated(
@@ -93,7 +105,8 @@ def _fluctuated(
     rng: np.random.Generator | None,
 ) -> tuple[Floats, Template]:
     """Return a process' spectrum in every toy (n_toys, n_atomic), and its nominal template with variations."""
-    nominal, variance = np.maximum(distribution.values[0], 0.0), distribution.variance
+    nominal = np.maximum(distribution.values[0], 0.0)
+    variance = distribution.variance + distribution.pairs.row_sums(nominal.size)
     samples = np.repeat(nominal[None, :], n_toys, axis=0)
     if rng is not None:
         filled = (nominal > 0) & (variance > 0)

@@ -11,12 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-import awkward as ak
-import uproot
-from coffea.nanoevents import BaseSchema, NanoEventsFactory
+from coffea.nanoevents import BaseSchema
 from coffea.processor import ProcessorABC, Runner, accumulate
 from coffea.processor.executor import FileMeta
 from pydantic import JsonValue
@@ -24,7 +22,9 @@ from pydantic import JsonValue
 from models.errors import BadInputError, IncompleteRunError
 from processors.atomic_file import atomic_path
 from processors.chunk_processor import ChunkProcessor
-from processors.root_files import UNREADABLE, file_stamp
+from processors.locations import file_stamp
+from processors.root_files import UNREADABLE
+from scheduler.chunk_events import OPEN_TIMEOUT_S, ROOT, EventReader
 from scheduler.chunks import Chunk, PlannedFile
 from scheduler.code_identity import computation_identity
 from scheduler.coverage import Coverage
@@ -32,10 +32,6 @@ from scheduler.file_identity import check_unchanged, content_identity
 from scheduler.peak_memory import PeakMemory, measure_peak_memory
 from scheduler.reduction import MergeTask, Part
 from scheduler.result_store import ResultStore, result_key, temporary_key
-
-ROOT: Final = "root"
-PARQUET: Final = "parquet"
-_OPEN_TIMEOUT_S: Final = 60
 
 
 class StoredResult(NamedTuple):
@@ -55,24 +51,6 @@ class Receipt(NamedTuple):
     memory: PeakMemory
     work_s: float = 0.0
     """Time that the processor itself took."""
-
-
-class OpenFiles:
-    """The file that a worker read last, kept open: to read the description of a tree takes longer than most chunks."""
-
-    def __init__(self) -> None:
-        self._planned: PlannedFile | None = None
-        self._file: uproot.ReadOnlyDirectory | None = None
-
-    def get(self, planned: PlannedFile) -> uproot.ReadOnlyDirectory:
-        """Return an open file."""
-        if planned != self._planned:
-            if self._file is not None:
-                self._file.close()
-            self._planned = None
-            self._file = uproot.open({planned.path: None}, timeout=_OPEN_TIMEOUT_S)
-            self._planned = planned
-        return self._file
 
 
 @dataclass(frozen=True)
@@ -104,32 +82,10 @@ class ChunkJob:
         )
         return result_key(identity=identity, file=file, entries=[chunk.start, chunk.stop])
 
-    def open_events(self, chunk: Chunk) -> ak.Array:
-        """Return the events of a chunk as coffea's runner would give them to the processor: virtual, with metadata."""
-        metadata = {
-            "dataset": chunk.file.dataset,
-            "filename": chunk.file.path,
-            "treename": chunk.file.tree,
-            "entrystart": chunk.start,
-            "entrystop": chunk.stop,
-            "fileuuid": str(UUID(bytes=chunk.file.uuid)),
-            **self.metadata[chunk.file.dataset],
-        }
-        options = {
-            "schemaclass": self.schema,
-            "metadata": metadata,
-            "mode": "virtual",
-            "entry_start": chunk.start,
-            "entry_stop": chunk.stop,
-        }
-        if self.file_format == PARQUET:
-            return NanoEventsFactory.from_parquet(chunk.file.path, **options).events()
-        file = self._open_files.get(chunk.file)
-        return NanoEventsFactory.from_root(file, treepath=chunk.file.tree, **options).events()
-
     @cached_property
-    def _open_files(self) -> OpenFiles:
-        return OpenFiles()
+    def events(self) -> EventReader:
+        """Reads the chunks that this process works on."""
+        return EventReader(self.schema, self.file_format)
 
     def __getstate__(self) -> dict[str, Any]:
         # what is cached belongs to one process
@@ -157,7 +113,7 @@ def look_at_file(task: tuple[FileMeta, str]) -> PlannedFile:
     then = file_stamp(meta.filename)
     try:
         if file_format == ROOT:
-            (found,) = Runner.metadata_fetcher_root(_OPEN_TIMEOUT_S, False, {}, meta)
+            (found,) = Runner.metadata_fetcher_root(OPEN_TIMEOUT_S, False, {}, meta)
         else:
             (found,) = Runner.metadata_fetcher_parquet(meta)
     except UNREADABLE as error:
@@ -210,13 +166,19 @@ def _restore_files(result: StoredResult, files_key: str, job: ChunkJob) -> bool:
 def _run_processor(chunk: Chunk, job: ChunkJob) -> tuple[Any, float]:
     """Return what the processor makes of a chunk and the seconds it takes."""
     try:
-        events = job.open_events(chunk)
+        events = job.events.read(chunk, job.metadata[chunk.file.dataset])
     except UNREADABLE as error:
+        job.events.close()
         raise _unreadable(chunk.file.path, error) from error
     if len(events) != chunk.stop - chunk.start:
         raise BadInputError(f"{chunk.file.path}: {len(events)} entries from {chunk.start} to {chunk.stop}")
     start = time.perf_counter()
-    output = job.processor.process(events)
+    try:
+        output = job.processor.process(events)
+    except BaseException:
+        # another attempt opens the file anew: a connection or a handle may have been what failed
+        job.events.close()
+        raise
     if output is None:
         raise IncompleteRunError(f"{chunk}: the processor returned nothing.")
     return output, time.perf_counter() - start

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from models.settings import Settings
-from processors.root_files import FileStamp
+from processors.locations import FileStamp
 
 
 class ChunkSettings(Settings):

@@ -53,15 +53,30 @@ class ClusterHealth:
         """Remember that a task has finished just now."""
         self._last_news = time.monotonic()
 
+    def refuse_unfit(self) -> None:
+        """Stop before anything is taken from a worker that runs other code or libraries.
+
+        Raises
+        ------
+        StoppedError
+            Naming the worker, and what is different.
+        """
+        for worker, problem in self.watch.unfit.items():
+            raise StoppedError(
+                f"Worker {worker} joined this cluster and {problem}: nothing that it computes is taken. Remove it or "
+                "give it this environment; the same command goes on with what is missing"
+            )
+
     def look(self) -> None:
         """Count workers.
 
         Raises
         ------
         StoppedError
-            If there has been no worker, no scheduler or no progress for too long.
+            If there has been no worker, no scheduler or no progress for too long, or a worker runs something else.
         """
         self.wait_for_scheduler()
+        self.refuse_unfit()
         settings, start = self.settings, time.monotonic()
         answered = True
         try:

@@ -21,6 +21,8 @@ from pydantic import JsonValue
 
 PROJECT_PACKAGES: Final = ("models", "processors", "simulation", "scheduler")
 DISTRIBUTION: Final = "leptophile"
+_BLOCKS: Final = ("body", "orelse", "finalbody", "handlers", "cases")
+"""Where a syntax tree keeps statements inside statements."""
 
 
 @cache
@@ -137,7 +139,7 @@ def _source(module: str) -> Path | None:
 def _imports(path: Path, module: str) -> tuple[str, ...]:
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     names: list[str] = []
-    for node in _executed_nodes(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _executed_statements(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -149,12 +151,14 @@ def _imports(path: Path, module: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _executed_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
-            continue
-        yield child
-        yield from _executed_nodes(child)
+def _executed_statements(node: ast.AST) -> Iterator[ast.stmt | ast.ExceptHandler | ast.match_case]:
+    """Yield the statements below a node; expressions, which are most of a syntax tree, hold no imports."""
+    for block in _BLOCKS:
+        for child in getattr(node, block, ()):
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                continue
+            yield child
+            yield from _executed_statements(child)
 
 
 def _data_files(folder: Path) -> Iterator[Path]:

@@ -18,16 +18,16 @@ from coffea.nanoevents import BaseSchema
 from coffea.processor import ProcessorABC
 from coffea.processor.executor import FileMeta
 
-from models.errors import IncompleteRunError
+from models.errors import IncompleteRunError, UsageError
 from scheduler.chunk_work import ChunkJob, Receipt, look_at_file, work
 from scheduler.chunks import Chunk, ChunkPlan, ChunkSettings, PlannedFile
 from scheduler.cluster_health import StoppedError
-from scheduler.failures import FailureKind, FailureReport, TaskFailure, failure_error, shorten
+from scheduler.failures import FailureKind, FailureReport, TaskFailure, failure_error, raise_failures, shorten
 from scheduler.memory_advice import MemoryUse
 from scheduler.reduction import MergeTask, Reduction
-from scheduler.result_store import ResultStore
+from scheduler.result_store import ResultStore, temporary_key
 from scheduler.supervision import supervise
-from scheduler.tasks import TaskSettings, map_tasks
+from scheduler.tasks import TaskSettings, map_tasks, run_tasks
 from scheduler.worker_deaths import WorkerDeath
 
 if TYPE_CHECKING:
@@ -169,6 +169,7 @@ def run_processor(
         If any chunk failed or is not in the result; the message names files and entries.
     """
     start = time.monotonic()
+    _check_store(client, store, tasks)
     plan = ChunkPlan(_look_at_files(client, fileset, file_format, label, terminal, tasks), chunks.entries)
     job = ChunkJob(
         processor,
@@ -203,6 +204,46 @@ def run_processor(
         work_s=source.work_s,
         wall_s=time.monotonic() - start,
     )
+
+
+def _check_store(client: Client, store: ResultStore, settings: TaskSettings) -> None:
+    """Check that a worker finds in the store what the client puts there.
+
+    Raises
+    ------
+    UsageError
+        If it does not: what workers compute would be nowhere to be found.
+    """
+    key = temporary_key(uuid4().hex, "seen by client and workers")
+    try:
+        store.save(key, key)
+    except OSError:
+        # a disk that is full is reported with what cannot be written to it
+        return
+    try:
+        outcomes = run_tasks(
+            client,
+            _finds,
+            [(store, key)],
+            describe=lambda _: f"'results.location': {store.location}",
+            size=lambda _: 1.0,
+            settings=settings,
+            advance=lambda _: None,
+        )
+    finally:
+        store.remove([key])
+    raise_failures(outcomes.failures, "stores", settings, asked=1)
+    if outcomes.results != (True,):
+        raise UsageError(
+            f"'results.location': workers do not see what this command writes to {store.location}. It has to be a "
+            "folder of a file system, or a URL, that all of them share."
+        )
+
+
+def _finds(task: tuple[ResultStore, str]) -> bool:
+    store, key = task
+    found = store.load(key)
+    return found is not None and found.value == key
 
 
 def _look_at_files(

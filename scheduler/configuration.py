@@ -28,6 +28,7 @@ from scheduler.report.settings import ReportSettings
 from scheduler.result_store import ResultStoreSettings
 from scheduler.settings_file import key_paths, parse_mapping, read_text, validate
 from scheduler.tasks import TaskSettings
+from scheduler.validation.settings import ValidationSettings
 from simulation.configuration import SimulationConfig
 
 _PROFILES: Final = resources.files("scheduler").joinpath("profiles")
@@ -77,11 +78,21 @@ class AnalysisConfig(Settings):
     inference: InferenceSettings = InferenceSettings()
     look_elsewhere: LookElsewhereSettings = LookElsewhereSettings()
     report: ReportSettings = ReportSettings()
+    validation: ValidationSettings = ValidationSettings()
     cluster: ClusterSettings = ClusterSettings()
     chunks: ChunkSettings = ChunkSettings()
     results: ResultStoreSettings = ResultStoreSettings()
     tasks: TaskSettings = TaskSettings()
     progress: ProgressSettings = ProgressSettings()
+
+    @model_validator(mode="after")
+    def _correlations_are_of_the_errors_in_use(self) -> AnalysisConfig:
+        if self.systematics.correlated_scale_factors and not self.normalisation.add_fit_error:
+            raise ValueError(
+                "systematics.correlated_scale_factors: correlations are those of the fit, whose uncertainty "
+                "normalisation.add_fit_error leaves out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _selected_events_are_simulated(self) -> AnalysisConfig:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 import uproot
@@ -25,34 +25,28 @@ from processors.b2bii.conversion import (
 )
 from processors.b2bii.errors import DuplicateEventError
 from processors.b2bii.variables import Tree
-from processors.configuration import TrackSettings
+from processors.configuration import NtupleWriterSettings, TrackSettings
 from processors.event_identity import describe_identity
 from processors.event_spans import overlapping, shared_event
-from processors.ntuple_writer import NtupleWriterSettings
+from processors.fileset import MapFiles, all_good, map_here
+from processors.locations import Location, file_stamp
 from processors.root_files import UNREADABLE, written_bytes
+from scheduler.file_mapping import failure_name
 from scheduler.sample_description import SampleDescription
 
 if TYPE_CHECKING:
-    from scheduler.progress import Advance, Terminal
+    from scheduler.progress import Terminal
 
-T = TypeVar("T")
 R = TypeVar("R")
 
 OnBadFile = Literal["fail", "skip"]
-
-
-class MapOver(Protocol):
-    """How work on single files is mapped over workers."""
-
-    def __call__(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
-        """Return what the function makes of every item, in their order."""
 
 
 @dataclass(frozen=True)
 class BadFile:
     """A file that cannot be converted, and what that costs."""
 
-    path: Path
+    path: Location
     error: str
     """Name of the failure, one of `processors.b2bii.errors`."""
     reason: str
@@ -110,7 +104,7 @@ class ConversionSummary:
 class ConversionPlan:
     """What to convert, and how."""
 
-    sources: tuple[Path, ...]
+    sources: tuple[Location, ...]
     targets: tuple[Path, ...]
     """One for each source."""
     sample: SampleDescription
@@ -120,7 +114,7 @@ class ConversionPlan:
     on_bad_file: OnBadFile
 
 
-def convert_files(plan: ConversionPlan, map_over: MapOver, terminal: Terminal) -> ConversionSummary:
+def convert_files(plan: ConversionPlan, map_files: MapFiles, terminal: Terminal) -> ConversionSummary:
     """Convert all files of a plan.
 
     Nothing is written before the structure and the event numbers of all files are known to be sound.
@@ -129,7 +123,7 @@ def convert_files(plan: ConversionPlan, map_over: MapOver, terminal: Terminal) -
     ----------
     plan
         What to convert, and how.
-    map_over
+    map_files
         How work on single files is mapped over workers.
     terminal
         Where status is shown.
@@ -142,8 +136,9 @@ def convert_files(plan: ConversionPlan, map_over: MapOver, terminal: Terminal) -
         If it cannot be told what the files are.
     """
     start = time.perf_counter()
-    inspected, bad = _sorted(map_over(partial(_inspect, settings=plan.settings), plan.sources))
-    bad += _remove_repeated(inspected, plan.settings, map_over)
+    outcomes = map_files(partial(inspect_file, settings=plan.settings), plan.sources)
+    inspected, bad = _sorted(plan.sources, outcomes)
+    bad += _remove_repeated(inspected, plan.settings, map_files)
     shares = _shares(plan.sources)
     _fail(bad, plan)
     metadata = plan.sample.metadata([file.layout.has_truth for file in inspected]) if inspected else None
@@ -168,60 +163,43 @@ def convert_files(plan: ConversionPlan, map_over: MapOver, terminal: Terminal) -
     ]
     if len(tasks) == 1:
         with terminal.progress("convert", tasks[0].source.layout.n_events, "events") as advance:
-            converted, worse = _sorted([_convert(tasks[0], advance)])
+            done = map_here(partial(convert_file, advance=advance), tasks)
     else:
-        converted, worse = _sorted(map_over(_convert, tasks))
+        done = list(map_files(convert_file, tasks))
+    converted, worse = _sorted([task.source.path for task in tasks], done)
     bad += worse
     bad = [replace(file, n_generated=generated[file.path], luminosity_fb=luminosity[file.path]) for file in bad]
     _fail(bad, plan)
     return ConversionSummary(tuple(converted), tuple(bad), time.perf_counter() - start)
 
 
-def _inspect(path: Path, settings: ConversionSettings) -> InspectedFile | BadFile:
-    try:
-        return inspect_file(path, settings)
-    except BadInputError as error:
-        return _bad(path, error)
-
-
-def _convert(task: ConversionTask, advance: Advance = lambda _: None) -> ConvertedFile | BadFile:
-    try:
-        return convert_file(task, advance)
-    except BadInputError as error:
-        return _bad(task.source.path, error)
-
-
-def _bad(path: Path, error: BadInputError) -> BadFile:
-    return BadFile(path, type(error).__name__, str(error), _count_events(path))
-
-
-def _count_events(path: Path) -> int | None:
+def _count_events(path: Location) -> int | None:
     """Return how many events a bad file has, as far as it tells."""
     try:
+        # truncated files, too, which may have kept their table of contents
         with uproot.open(path) as file:
             return max(int(file[tree].num_entries) for tree in Tree if tree in file)
     except UNREADABLE:
         return None
 
 
-def _sorted(outcomes: Sequence[R | BadFile]) -> tuple[list[R], list[BadFile]]:
-    """Return the good and the bad."""
-    good: list[R] = []
-    bad: list[BadFile] = []
-    for outcome in outcomes:
-        if isinstance(outcome, BadFile):
-            bad.append(outcome)
-        else:
-            good.append(outcome)
+def _sorted(paths: Sequence[Location], outcomes: Sequence[R | BadInputError]) -> tuple[list[R], list[BadFile]]:
+    """Return what was made of the good files, and the bad ones."""
+    good = [outcome for outcome in outcomes if not isinstance(outcome, BadInputError)]
+    bad = [
+        BadFile(path, failure_name(outcome), str(outcome), _count_events(path))
+        for path, outcome in zip(paths, outcomes, strict=True)
+        if isinstance(outcome, BadInputError)
+    ]
     return good, bad
 
 
-def _remove_repeated(files: list[InspectedFile], settings: ConversionSettings, map_over: MapOver) -> list[BadFile]:
+def _remove_repeated(files: list[InspectedFile], settings: ConversionSettings, map_files: MapFiles) -> list[BadFile]:
     """Take files out of the list that repeat an event of one before them, and return why."""
     bad = []
     removed: set[int] = set()
     for group in overlapping([file.events.spans for file in files]):
-        identities = map_over(partial(file_identity, settings=settings), [files[index] for index in group])
+        identities = all_good(map_files(partial(file_identity, settings=settings), [files[index] for index in group]))
         remaining = list(zip(group, identities, strict=True))
         while (shared := shared_event([identity for _, identity in remaining])) is not None:
             index, first = remaining[shared.file][0], remaining[shared.first_file][0]
@@ -236,13 +214,22 @@ def _remove_repeated(files: list[InspectedFile], settings: ConversionSettings, m
     return bad
 
 
-def _shares(paths: Sequence[Path]) -> list[float]:
+def _shares(paths: Sequence[Location]) -> list[float]:
     """Return each file's share by the size it was written with, which a truncated file still says."""
-    sizes = [written_bytes(path) for path in paths]
+    sizes = [_size(path) for path in paths]
     known = [size for size in sizes if size]
     mean = sum(known) / len(known) if known else 1.0
     filled = [size or mean for size in sizes]
     return [size / sum(filled) for size in filled]
+
+
+def _size(path: Location) -> int | None:
+    if isinstance(path, Path):
+        return written_bytes(path)
+    try:
+        return file_stamp(path).n_bytes
+    except BadInputError:
+        return None
 
 
 def _split(total: int | None, shares: Sequence[float]) -> list[int | None]:

@@ -14,7 +14,7 @@ from models.errors import BadInputError, ConfigurationError
 from models.search import Process
 from models.settings import Settings
 from processors.fileset import Dataset
-from processors.root_files import Location, is_remote
+from processors.locations import Location, is_remote
 from processors.run_selection import RunRange, RunSelection, parse_good_runs
 from scheduler.settings_file import parse_mapping, read_text, validate
 

@@ -10,7 +10,7 @@ import fsspec
 from pydantic import JsonValue
 
 from models.errors import BadInputError
-from processors.root_files import FileStamp, file_stamp
+from processors.locations import FileStamp, file_stamp
 
 _BLOCK_BYTES: Final = 2**20
 

@@ -54,16 +54,17 @@ def draw_spectra(inputs: ScanInputs, n_toys: int) -> dict[Search, SpectrumToys]:
     n_toys
         Number of toys.
     """
-    names = systematic_names({str(search): part for search, part in inputs.searches.items()})
+    sources = inputs.scale_factors.sources(correlated=inputs.systematics.correlated_scale_factors)
+    names = systematic_names({str(search): part for search, part in inputs.searches.items()}, sources)
     common, *of_search = np.random.SeedSequence(inputs.seed, spawn_key=(_SEED_KEY,)).spawn(1 + len(Search))
     pulls = draw_systematics(names, n_toys, np.random.default_rng(common))
     factors = inputs.scale_factors.for_templates()
     toys = {}
     for search, part in inputs.searches.items():
         rng = np.random.default_rng(of_search[list(Search).index(search)])
-        expected = expected_spectra(part, factors, pulls, inputs.templates, inputs.systematics, rng)
+        expected = expected_spectra(part, factors, sources, pulls, inputs.templates, inputs.systematics, rng)
         at_rest = {name: np.zeros(1) for name in names}
-        nominal = expected_spectra(part, factors, at_rest, inputs.templates, inputs.systematics, None)[0]
+        nominal = expected_spectra(part, factors, sources, at_rest, inputs.templates, inputs.systematics, None)[0]
         toys[search] = SpectrumToys(
             rng.poisson(expected).astype(np.int32), expected.astype(np.float32), np.asarray(nominal)
         )
@@ -85,6 +86,53 @@ def toy_significances(point: MassPoint, inputs: ScanInputs, toys: SpectrumToys) 
     return signed_significances(likelihood, matched_counts(counts, expected, nominal, background, rng))
 
 
+def significances_of_toys(
+    client: Client,
+    terminal: Terminal,
+    points: Sequence[MassPoint],
+    inputs: ScanInputs,
+    n_toys: int,
+    settings: TaskSettings,
+) -> tuple[Floats | None, list[TaskFailure]]:
+    """Return the signed significance of every mass point in every toy, shape (n_points, n_toys); None if a task failed.
+
+    Parameters
+    ----------
+    client
+        Dask client.
+    terminal
+        Shows the progress.
+    points
+        Mass points of the scan, in its order.
+    inputs
+        Those of the scan; with the toys, they travel to each worker once.
+    n_toys
+        Number of toys.
+    settings
+        Supervision of the tasks.
+    """
+    groups = _groups(points)
+    with terminal.progress("global p-value", len(points), "mass points") as advance:
+        outcomes = run_tasks(
+            client,
+            _fit_group,
+            groups,
+            describe=lambda group: f"toys of {group[0].label} to {group[-1].label}",
+            size=lambda group: float(len(group)),
+            settings=settings,
+            advance=advance,
+            shared=(inputs, draw_spectra(inputs, n_toys)),
+        )
+    if outcomes.failures:
+        return None, list(outcomes.failures)
+    rows = {
+        point: row
+        for group, part in zip(groups, outcomes.results, strict=True)
+        for point, row in zip(group, part, strict=True)
+    }
+    return np.stack([rows[point] for point in points]), []
+
+
 def global_p_value_from_toys(
     client: Client,
     terminal: Terminal,
@@ -98,35 +146,13 @@ def global_p_value_from_toys(
 
     Parameters
     ----------
-    client
-        Dask client.
-    terminal
-        Shows the progress.
-    points
-        Mass points that have an observed significance.
-    inputs
-        Those of the scan; with the toys, they travel to each worker once.
-    n_toys
-        Number of toys.
+    client, terminal, points, inputs, n_toys, settings
+        As for `significances_of_toys`, with mass points that have an observed significance.
     observed
         Largest observed signed significance.
-    settings
-        Supervision of the tasks.
     """
-    with terminal.progress("global p-value", len(points), "mass points") as advance:
-        outcomes = run_tasks(
-            client,
-            _fit_group,
-            _groups(points),
-            describe=lambda group: f"toys of {group[0].label} to {group[-1].label}",
-            size=lambda group: float(len(group)),
-            settings=settings,
-            advance=advance,
-            shared=(inputs, draw_spectra(inputs, n_toys)),
-        )
-    if outcomes.failures:
-        return None, list(outcomes.failures)
-    return global_p_value(observed, np.concatenate(outcomes.results)), []
+    significances, failures = significances_of_toys(client, terminal, points, inputs, n_toys, settings)
+    return (None if significances is None else global_p_value(observed, significances)), failures
 
 
 def _groups(points: Sequence[MassPoint]) -> list[list[MassPoint]]:

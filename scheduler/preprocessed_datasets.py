@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from models.errors import IncompleteRunError
 from models.settings import Settings
 from processors.checked_file import CheckedFile
-from processors.fileset import MapFiles
-from processors.root_files import FileStamp, Location, file_stamp, is_remote
+from processors.fileset import MapFiles, all_good
+from processors.locations import FileStamp, Location, file_stamp, is_remote
 from scheduler.code_identity import code_digest
 
 _CHECKS: Final = "processors.checked_file"
@@ -87,7 +87,7 @@ def check_unchanged(files: Mapping[str, Sequence[CheckedFile]], map_files: MapFi
         Naming those that have.
     """
     checked = [file for of_dataset in files.values() for file in of_dataset]
-    stamps = map_files(_stamp, [file.location for file in checked])
+    stamps = all_good(map_files(_stamp, [file.location for file in checked]))
     changed = [file.location for file, now in zip(checked, stamps, strict=True) if now.stamp != file.stamp]
     if changed:
         raise IncompleteRunError(f"Files changed while they were processed: {', '.join(changed)}; run it again.")

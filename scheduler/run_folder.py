@@ -155,6 +155,11 @@ class RunFolder:
         return self.path / "report"
 
     @property
+    def validation(self) -> Path:
+        """Verdicts, figures and tables of the validation, and ``index.html``."""
+        return self.path / "validation"
+
+    @property
     def hepdata(self) -> Path:
         """HEPData submission."""
         return self.path / "hepdata"

@@ -10,15 +10,13 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from models.coupling import (
-    LIFETIME_AWARE,
-    PUBLISHED,
     PUBLISHED_CTAU_MM,
-    ConventionName,
     CouplingLimit,
     CouplingStatus,
     needs_lifetime,
     xi_limit,
 )
+from models.coupling_conventions import LIFETIME_AWARE, PUBLISHED, ConventionName
 from models.inference.configuration import InferenceSettings, LimitMethod, SystematicsSettings
 from models.inference.engine import infer_mass_point
 from models.inference.results import MassPointResult

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _RETRIES_FIRST: Final = 1
 """Dask priority of what has been tried before: a retry at the end of a run would be waited for alone."""
+_LONGER: Final = 10
+"""How many times longer than before each further attempt is waited for."""
 _BATCH: Final = 1000
 """Most results fetched at once."""
 _GONE: Final = frozenset({"cancelled", "lost", "error"})
@@ -214,6 +216,7 @@ class _Supervision:
         return done
 
     def _handle(self, done: Sequence[Future]) -> None:
+        self.health.refuse_unfit()
         ours = [future for future in done if future.key in self._in_flight]
         values = self._fetch([future.key for future in ours if future.status == "finished"])
         for future in ours:
@@ -286,7 +289,7 @@ class _Supervision:
         self._try_again(flight, flight.attempts)
 
     def _try_again(self, flight: _Flight, attempts: int) -> None:
-        when = time.monotonic() + self.settings.retry_delay_s * flight.attempts
+        when = time.monotonic() + self.settings.retry_delay_s * _LONGER ** (flight.attempts - 1)
         heapq.heappush(self._again, (when, next(self._number), flight.task, attempts))
 
     # -- dead workers ----------------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@
 Both folders hold ntuples as ``<control sample>/*.root`` (`processors.control_samples.ControlSample`); those that both
 have are used. The efficiency of every requirement is fitted in bins of momentum, polar angle and charge, in data and in
 simulation by the same code, and their ratio is written as a correctionlib set with its statistical uncertainty.
-J/ψ → μμ gives the momentum scale and resolution too. The set goes after `default` in `candidates.corrections`.
+J/ψ → μμ gives the momentum scale and resolution too; muons that recoil against another one and a photon give tracking
+and photon energy. The set goes after `default` in `candidates.corrections`.
 """
 
 from __future__ import annotations
@@ -42,7 +43,16 @@ class TagAndProbeSettings(Settings):
     """Edges in laboratory polar angle."""
     charge_edges: tuple[float, ...] = (-2.0, 0.0, 2.0)
     """Edges in charge."""
+    photon_energy_edges_gev: tuple[float, ...] = (0.5, 2.0, 6.0)
+    """Edges in photon energy."""
+    photon_theta_edges_deg: tuple[float, ...] = (17.0, 90.0, 150.0)
+    """Edges in the photon's laboratory polar angle."""
     peak: PeakSettings = PeakSettings()
+
+    @property
+    def photon_edges(self) -> dict[str, tuple[float, ...]]:
+        """Input of the photon energy's correction → edges."""
+        return {"energy_gev": self.photon_energy_edges_gev, "theta_deg": self.photon_theta_edges_deg}
 
     @property
     def edges(self) -> dict[str, tuple[float, ...]]:
@@ -88,6 +98,9 @@ def measure(
     if ControlSample.JPSI_MUMU in samples:
         measured, simulated = (probes[ControlSample.JPSI_MUMU] for probes in (data, simulation))
         corrections += _momentum_corrections(measured, simulated, settings)
+    if ControlSample.RECOIL_MUMU in samples:
+        measured, simulated = (probes[ControlSample.RECOIL_MUMU] for probes in (data, simulation))
+        corrections.append(_photon_correction(measured, simulated, settings))
     return corrections
 
 
@@ -203,6 +216,29 @@ def _momentum_corrections(data: Probes, simulation: Probes, settings: TagAndProb
         as_correction(CorrectionName.MOMENTUM_SCALE, Table.symmetric({}, scale, scale_error), "J/ψ mass"),
         as_correction(CorrectionName.MOMENTUM_RESOLUTION, Table.symmetric({}, width, width_error), "J/ψ width"),
     ]
+
+
+def _photon_correction(data: Probes, simulation: Probes, settings: TagAndProbeSettings) -> schemav2.Correction:
+    """Return the ratio of measured photon energies from where they are in units of the expected one."""
+    sample, edges = ControlSample.RECOIL_MUMU, settings.photon_edges
+    values = np.empty(tuple(len(axis) - 1 for axis in edges.values()))
+    errors = np.empty_like(values)
+    for index in np.ndindex(values.shape):
+        ranges = {name: axis[i : i + 2] for (name, axis), i in zip(edges.items(), index, strict=True)}
+        text = ", ".join(f"{low:g} < {name} < {high:g}" for name, (low, high) in ranges.items())
+        fits = []
+        for kind, probes in (("data", data), ("simulation", simulation)):
+            columns = zip((probes.photon_energy_gev, probes.photon_theta_deg), ranges.values(), strict=True)
+            chosen = probes.take(np.logical_and.reduce([(c >= low) & (c < high) for c, (low, high) in columns]))
+            where = f"{kind} {sample}, {CorrectionName.PHOTON_ENERGY}, {text}"
+            fits.append(fit_efficiency(chosen.value, chosen.is_found, sample.window, settings.peak, where=where))
+        measured, simulated = fits
+        values[index] = measured.centre / simulated.centre
+        errors[index] = values[index] * np.hypot(
+            measured.centre_error / measured.centre, simulated.centre_error / simulated.centre
+        )
+    table = Table.symmetric(dict(edges), values, errors, flow="clamp")
+    return as_correction(CorrectionName.PHOTON_ENERGY, table, "energy of the photon that a muon pair recoils against")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -31,8 +31,9 @@ class TaskSettings(Settings):
     transient_retries: int = Field(default=2, ge=0)
     """How often a task is tried again when input or output failed (`OSError`) or the scheduler lost it; other errors
     repeat themselves."""
-    retry_delay_s: float = Field(default=0.2, ge=0.0)
-    """How long the first of these waits; the second waits twice as long."""
+    retry_delay_s: float = Field(default=0.1, ge=0.0)
+    """How long the first of these waits: a hiccup at the end of a run is waited for alone. Each further one waits ten
+    times longer."""
     worker_deaths_allowed: int = Field(default=2, gt=0)
     """A task on so many dying workers is taken out and, unless it was all they had, tried once more alone."""
     in_flight_per_thread: int = Field(default=10, gt=0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from scheduler.progress import Terminal
     from scheduler.run_folder import RunFolder
 
-_HOW_IT_IS_RUN: Final = frozenset({"cluster", "chunks", "results", "tasks", "progress", "report"})
+_HOW_IT_IS_RUN: Final = frozenset({"cluster", "chunks", "results", "tasks", "progress", "report", "validation"})
 """Sections that decide no result."""
 
 
@@ -126,6 +127,25 @@ def read_unblinding(run: RunFolder, config: AnalysisConfig | None = None) -> Unb
             f"{', '.join(sorted(changed)) or 'unknown'}): restore it, or unblind this one with --unblind and a reason."
         )
     return record
+
+
+def run_of_workspace(path: Path) -> RunFolder | None:
+    """Return the run folder that a workspace's file lies in, None if it does not lie where `RunFolder` places it."""
+    from scheduler.run_folder import RunFolder
+
+    run = RunFolder(path.resolve().parent.parent.parent)
+    return run if path.resolve().parent.parent == run.workspaces and run.configuration.is_file() else None
+
+
+def closed_because(run: RunFolder) -> str | None:
+    """Return why observed data of a run may not be looked at, in a sentence; None if a record in force opens them."""
+    try:
+        opened = read_unblinding(run)
+    except BlindedError as error:
+        return str(error)
+    if opened is not None and opened.opened_fraction > 0:
+        return None
+    return f"{run.path} has no record of an unblinding that opens the signal region: its observed data stay closed."
 
 
 def _read(run: RunFolder) -> Unblinding | None:

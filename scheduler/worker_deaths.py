@@ -72,11 +72,21 @@ class WorkerDeath:
 
 @dataclass
 class WorkerWatch:
-    """Events of workers since the watch began."""
+    """Events of workers since the watch began.
+
+    Parameters
+    ----------
+    code
+        What this client runs.
+    """
+
+    code: str
 
     _removed: list[tuple[str, frozenset[str]]] = field(default_factory=list)
     _memory_bytes: dict[str, int] = field(default_factory=dict)
     _exits: dict[str, dict[str, Any]] = field(default_factory=dict)
+    unfit: dict[str, str] = field(default_factory=dict)
+    """Workers that joined later and run something else than the client, and what."""
 
     def deaths(self) -> tuple[WorkerDeath, ...]:
         """Return the deaths that are known by now; causes become clearer within a second."""
@@ -114,6 +124,16 @@ class WorkerWatch:
         """Take a nanny's event: it is going to end its worker."""
         self._memory_bytes[event[1]["worker"]] = int(event[1]["rss"])
 
+    def on_fitness(self, event: tuple[float, dict[str, Any]]) -> None:
+        """Take what a worker says of itself after it was compared with a client, which may be another one."""
+        message = event[1]
+        if message["code"] != self.code:
+            return
+        if message["problem"]:
+            self.unfit[message["worker"]] = message["problem"]
+        else:
+            self.unfit.pop(message["worker"], None)
+
     def on_exit(self, event: tuple[float, dict[str, Any]]) -> None:
         """Take an event of `scheduler.exit_reports`."""
         self._exits[event[1]["worker"]] = event[1]
@@ -122,16 +142,28 @@ class WorkerWatch:
 @contextmanager
 def watch_workers(client: Client) -> Iterator[WorkerWatch]:
     """Collect what becomes of workers while the context is open."""
+    from scheduler.clusters.preparation import own_identity
+    from scheduler.clusters.worker_setup import FITNESS_TOPIC
     from scheduler.exit_reports import ExitReports
 
-    watch = WorkerWatch()
+    watch = WorkerWatch(own_identity().code)
     try:
         client.register_plugin(ExitReports())
     except Exception as error:  # noqa: BLE001 - whatever keeps nannies from reporting must not keep work from being done
         logging.getLogger(__name__).warning("Nannies will not say of what workers die: %s", error)
-    handlers = {_ALL: watch.on_cluster_event, _MEMORY: watch.on_memory, EXIT_TOPIC: watch.on_exit}
+    handlers = {
+        _ALL: watch.on_cluster_event,
+        _MEMORY: watch.on_memory,
+        EXIT_TOPIC: watch.on_exit,
+        FITNESS_TOPIC: watch.on_fitness,
+    }
     for topic, handler in handlers.items():
         client.subscribe_topic(topic, handler)
+    workers = client.nthreads()
+    for event in client.get_events(FITNESS_TOPIC):
+        # it joined between two pieces of work, and may have gone again
+        if event[1]["worker"] in workers:
+            watch.on_fitness(event)
     try:
         yield watch
     finally:

@@ -43,17 +43,28 @@ class WorkspaceFile:
     """Digest of all that its result follows from; None if nobody keeps the result."""
     text: str | None = None
     """Its content, where whoever computes does not see the file."""
+    closed: str = ""
+    """Why its observed data may not be looked at, a sentence; empty if they may."""
 
 
 def workspace_files(paths: Sequence[Path]) -> list[WorkspaceFile]:
     """Return the workspaces asked for, called by their files' names, with the folders where those are not unique.
 
+    Those in run folders without an unblinding are marked as closed.
+
     >>> [file.name for file in workspace_files([Path("ee/m1.json"), Path("mumu/m1.json"), Path("mumu/m2.json")])]
     ['ee/m1', 'mumu/m1', 'm2']
     """
+    from scheduler.unblinding import closed_because, run_of_workspace
+
     stems = Counter(path.stem for path in paths)
     names = [path.stem if stems[path.stem] == 1 else str(path.with_suffix("")) for path in paths]
-    return [WorkspaceFile(index, name, path) for index, (name, path) in enumerate(zip(names, paths, strict=True))]
+    runs = [run_of_workspace(path) for path in paths]
+    reasons = {run.path: closed_because(run) or "" for run in {run.path: run for run in runs if run}.values()}
+    return [
+        WorkspaceFile(index, name, path, closed=reasons[run.path] if run is not None else "")
+        for index, (name, path, run) in enumerate(zip(names, paths, runs, strict=True))
+    ]
 
 
 def read_text(path: Path) -> str:
@@ -110,15 +121,23 @@ class WorkspaceInference:
         except BadInputError:
             return file
         engine = computation_identity(_MODULES[self.engine])
-        what = {"name": file.name, "path": str(file.path), "workspace": text, "measurement": self.measurement}
+        what = {"name": file.name, "path": str(file.path), "workspace": text, "closed": file.closed}
         settings = self.settings.model_dump(mode="json")
-        return replace(file, identity=result_key(engine=engine, settings=settings, seed=self.seed, **what))
+        return replace(
+            file,
+            identity=result_key(engine=engine, settings=settings, seed=self.seed, measurement=self.measurement, **what),
+        )
 
     def __call__(self, file: WorkspaceFile) -> str:
         """Return the workspace's object as JSON in one line; what went wrong is its status."""
+        from models.inference.workspace import is_blinded
+
         try:
             text = read_text(file.path) if file.text is None else file.text
-            return _line(file, self._infer(parse(text, file.path)), "")
+            specification = parse(text, file.path)
+            if file.closed and not is_blinded(specification):
+                return failed(file, file.closed)
+            return _line(file, self._infer(specification), "")
         except LeptophileError as error:
             return _line(file, None, str(error))
         except Exception as error:  # noqa: BLE001 - one workspace must not cost the others, whatever is wrong with it
@@ -164,7 +183,7 @@ def entry(file: WorkspaceFile, result: MassPointResult | None, failure: str = ""
         BestFit(Status.NOT_COMPUTED), ClsLimits(Status.NOT_COMPUTED, Status.NOT_COMPUTED), none, none
     )
     found = result or nothing
-    fit, band = found.fit, found.expected_bayesian
+    fit, band, toys = found.fit, found.expected_bayesian, found.cls_toys
     return {
         "name": file.name,
         "workspace": str(file.path),
@@ -179,8 +198,14 @@ def entry(file: WorkspaceFile, result: MassPointResult | None, failure: str = ""
         "significance": fit.significance,
         "q0": fit.q0,
         "p_local": fit.p_local,
+        "gof_p": fit.goodness.p_value if fit.goodness is not None else None,
+        "gof_p_toys": fit.goodness.p_value_toys if fit.goodness is not None else None,
         "cls_obs": found.cls.observed_fb,
         "cls_exp": list(found.cls.expected_fb),
+        "cls_toys_obs": toys.observed_fb if toys is not None else None,
+        "cls_toys_obs_err": toys.observed_error_fb if toys is not None else None,
+        "cls_toys_exp": list(toys.expected_fb) if toys is not None else [None] * 5,
+        "cls_toys_exp_err": list(toys.expected_errors_fb) if toys is not None else [None] * 5,
         "bayes_qmc": found.quasi_monte_carlo.limit_fb,
         "bayes_qmc_err": _error(found.quasi_monte_carlo),
         "bayes_mh": found.metropolis.limit_fb,
@@ -221,6 +246,7 @@ def summary(found: Mapping[str, Any]) -> Summary:
         "significance": found["significance"],
         "Bayesian limit": found["bayes_qmc"] or found["bayes_mh"] or found["bayes_toymc"],
         "CLs limit": found["cls_obs"],
+        "CLs limit from toys": found["cls_toys_obs"],
         "expected CLs limit": found["cls_exp"][2],
         "expected Bayesian limit": found["bayes_exp"][2],
     }

@@ -11,6 +11,7 @@ from models.search import Process
 from simulation.beams import sqrt_s_gev
 from simulation.configuration import CrossSection, SimulationConfig
 from simulation.continuum import continuum_events
+from simulation.electron_exchange import ElectronExchange
 from simulation.four_lepton import four_lepton_cross_section_fb, four_lepton_events
 from simulation.generated import GeneratedEvents, batch_sizes
 from simulation.lepton_pairs import bhabha_cross_section, bhabha_events, muon_pair_cross_section, muon_pair_events
@@ -51,7 +52,8 @@ def background_cross_section(process: Process, config: SimulationConfig) -> Cros
             source = (
                 "tree-level QED, initial-state radiation, vacuum polarisation (models.theory.four_lepton_cross_section)"
             )
-            return CrossSection(value_fb=four_lepton_cross_section_fb(energy), source=source)
+            value_fb = four_lepton_cross_section_fb(energy, _electron_exchange(energy, config))
+            return CrossSection(value_fb=value_fb, source=source)
         case _:
             raise UnknownProcessError(f"'{process}' is not a simulated background")
 
@@ -97,9 +99,17 @@ def background_events(
             for size in sizes:
                 yield muon_pair_events(size, energy, rng, config.lepton_pairs, config.radiation)
         case Process.TWOPHOTON:
-            yield from two_photon_events(n, batch, energy, config.two_photon, rng)
+            yield from two_photon_events(n, batch, energy, config.two_photon, libraries.tau, rng, importance)
         case Process.TAUTAULL:
             for size in sizes:
-                yield four_lepton_events(size, energy, libraries.tau, rng, config.radiation, importance)
+                exchange = _electron_exchange(energy, config)
+                yield four_lepton_events(size, energy, libraries.tau, rng, config.radiation, importance, exchange)
         case _:
             raise UnknownProcessError(f"'{process}' is not a simulated background")
+
+
+def _electron_exchange(energy_gev: float, config: SimulationConfig) -> ElectronExchange | None:
+    if not config.electron_exchange.enabled:
+        return None
+    angle_rad = float(np.deg2rad(config.two_photon.scattering_angle_min_deg))
+    return ElectronExchange(energy_gev, angle_rad, config.electron_exchange.photons)

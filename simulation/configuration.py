@@ -10,8 +10,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from models.lifetime import LifetimeComponent, LifetimeMixture
 from models.search import BACKGROUNDS, Channel, Process
 from models.settings import Settings
-from processors.configuration import CandidateSettings, IdentificationSettings, TrackSettings
-from processors.ntuple_writer import NtupleWriterSettings
+from processors.configuration import CandidateSettings, IdentificationSettings, NtupleWriterSettings, TrackSettings
 from simulation.detector.configuration import DetectorConfig
 from simulation.importance import NATURAL, ImportanceSampling
 
@@ -156,7 +155,7 @@ class EquivalentPhotonSettings(Settings):
 
 
 class TwoPhotonConfig(Settings):
-    """e⁺e⁻ → e⁺e⁻ℓ⁺ℓ⁻ with both beam particles scattered into the detector, and e⁺e⁻ → e⁺e⁻ + hadrons."""
+    """e⁺e⁻ → e⁺e⁻ℓ⁺ℓ⁻ with both beam particles scattered into the detector, else τ pairs, and e⁺e⁻ → e⁺e⁻ + hadrons."""
 
     photons: EquivalentPhotonSettings = EquivalentPhotonSettings()
     scattering_angle_min_deg: PositiveFloat = 20.0
@@ -179,6 +178,17 @@ class TwoPhotonConfig(Settings):
     """Masses of the d, u, s quarks that begin the string (Pythia's constituent masses)."""
     quark_weights: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (1.0, 4.0, 1.0)
     """Relative rates of d, u, s: squared charges."""
+
+
+class ElectronExchangeConfig(Settings):
+    """e⁺e⁻ → e⁺e⁻τ⁺τ⁻ by the diagrams that exchange electrons, part of `tautaull`.
+
+    Both beam particles are scattered by more than `two_photon.scattering_angle_min_deg`; all else is in `twophoton`.
+    """
+
+    enabled: bool = True
+    photons: EquivalentPhotonSettings = EquivalentPhotonSettings(log2_integration_points=15)
+    """Where phase space is sampled, and the integral: 2^15 points give it to 1 %."""
 
 
 class CrossSection(Settings):
@@ -210,6 +220,8 @@ class SignalGeneratorSettings(Settings):
 
     isr: bool = True
     """Whether the colliding electrons radiate; without, all events have the full energy."""
+    fsr: bool = True
+    """Whether the leptons of φ radiate, with the softest photon and the table of `radiation`."""
     radiated_fraction_min: float = Field(default=1e-4, gt=0.0, lt=1.0)
     """Softest photon that is followed, as a fraction of s: 0.5 MeV."""
     spectrum_points: int = Field(default=2000, ge=100)
@@ -258,7 +270,8 @@ ELECTRON_GRID = SignalGrid(
     ),
     n_events=8_000,
 )
-MUON_GRID = SignalGrid(masses_gev=(0.225, 0.3, 0.5, 0.8, 1.2, 1.8, 2.5, 3.3, 4.2, 5.2, 6.0, 6.5))
+# Dense towards the threshold, where efficiency and resolution turn.
+MUON_GRID = SignalGrid(masses_gev=(0.225, 0.25, 0.3, 0.4, 0.5, 0.8, 1.2, 1.8, 2.5, 3.3, 4.2, 5.2, 6.0, 6.5))
 
 
 class PreselectionConfig(Settings):
@@ -412,6 +425,7 @@ class SimulationConfig(Settings):
     upsilon: UpsilonConfig = UpsilonConfig()
     lepton_pairs: LeptonPairConfig = LeptonPairConfig()
     two_photon: TwoPhotonConfig = TwoPhotonConfig()
+    electron_exchange: ElectronExchangeConfig = ElectronExchangeConfig()
     cross_sections: CrossSections = CrossSections()
     signal_generator: SignalGeneratorSettings = SignalGeneratorSettings()
     signal: dict[Channel, SignalGrid] = Field(default={Channel.EE: ELECTRON_GRID, Channel.MUMU: MUON_GRID})
@@ -419,6 +433,11 @@ class SimulationConfig(Settings):
     ntuples: NtupleWriterSettings = NtupleWriterSettings()
     production: ProductionConfig = ProductionConfig()
     detector: DetectorConfig = DetectorConfig()
+
+    @property
+    def phi_radiation(self) -> RadiationSettings | None:
+        """Photons of the leptons of φ, None if they do not radiate."""
+        return self.radiation if self.signal_generator.fsr else None
 
     @model_validator(mode="after")
     def _split_events_are_skimmed(self) -> SimulationConfig:

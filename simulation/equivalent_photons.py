@@ -40,13 +40,25 @@ class ScatteredBeams(NamedTuple):
         mass2 = total[:, 3] ** 2 - np.sum(total[:, :3] ** 2, axis=1)
         return np.where(mass2 > 0.0, mass_of(total), 0.0)
 
+    @property
+    def smaller_angle_rad(self) -> FloatArray:
+        """Smaller one of the angles that the two beam particles are scattered by, shape (n,)."""
+        angles = [
+            np.arctan2(np.hypot(beam[:, 0], beam[:, 1]), direction * beam[:, 2])
+            for beam, direction in ((self.electron, 1.0), (self.positron, -1.0))
+        ]
+        return np.minimum(*angles)
 
-class _Point(NamedTuple):
+
+class ScatteringPoints(NamedTuple):
     """Scattered beams for points of the unit hypercube, with the density of the flux there."""
 
     beams: ScatteredBeams
     flux: FloatArray
+    """Of both photons per unit of the hypercube, shape (n,)."""
     virtuality_gev2: tuple[FloatArray, FloatArray]
+    phase_space_gev4: FloatArray
+    """d³p/((2π)³2E) of both beam particles per unit of the hypercube, shape (n,)."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,8 @@ class TwoPhotonProcess:
     settings: EquivalentPhotonSettings
     scattering_angle_min_rad: float = 0.0
     """Smallest angle that each beam particle is scattered by."""
+    both_angles_max_rad: float | None = None
+    """Events in which both beam particles are scattered by more than this are left out; None keeps all."""
     vector_meson_mass_gev: float | None = None
     """Mass of the pole form factor 1/(1 + Q²/m²)² for each photon that turns into hadrons; None for a bare photon."""
 
@@ -68,7 +82,7 @@ class TwoPhotonProcess:
         """Return the cross-section of e⁺e⁻ → e⁺e⁻X in fb, from a fixed low-discrepancy set of points."""
         cube = qmc.Sobol(_DIMENSIONS, scramble=False).random_base2(self.settings.log2_integration_points)
         # The first point of the sequence is a corner, where the flux is not defined.
-        return float(np.mean(self._density(self._point(cube[1:]))))
+        return float(np.mean(self._density(self.points(cube[1:]))))
 
     def sample(self, n: int, rng: np.random.Generator) -> ScatteredBeams:
         """Return `n` unweighted scatterings, by rejection from logarithmic distributions of x and Q²."""
@@ -76,7 +90,7 @@ class TwoPhotonProcess:
         accepted: list[ScatteredBeams] = []
         missing = n
         while missing > 0:
-            point = self._point(rng.uniform(size=(self.settings.trials, _DIMENSIONS)))
+            point = self.points(rng.uniform(size=(self.settings.trials, _DIMENSIONS)))
             keep = rng.uniform(0.0, bound, self.settings.trials) < self._density(point)
             accepted.append(ScatteredBeams(*(column[keep] for column in point.beams)))
             missing -= int(np.count_nonzero(keep))
@@ -86,11 +100,13 @@ class TwoPhotonProcess:
         """Return ln(x_max/x_min): less than x_min cannot make the smallest mass."""
         return float(np.log(self.settings.fraction_max * self.sqrt_s_gev**2 / self.mass_min_gev**2))
 
-    def _point(self, cube: FloatArray) -> _Point:
+    def points(self, cube: FloatArray) -> ScatteringPoints:
         """Return the scatterings at points of the unit hypercube, shape (n, 5): two x, two Q², one azimuth."""
         azimuth = np.pi * (2.0 * cube[:, 4] - 1.0)
-        electron, electron_flux, electron_q2 = self._scatter(cube[:, 0], cube[:, 2], np.zeros_like(azimuth), 1.0)
-        positron, positron_flux, positron_q2 = self._scatter(cube[:, 1], cube[:, 3], azimuth, -1.0)
+        electron, electron_flux, electron_q2, electron_space = self._scatter(
+            cube[:, 0], cube[:, 2], np.zeros_like(azimuth), 1.0
+        )
+        positron, positron_flux, positron_q2, positron_space = self._scatter(cube[:, 1], cube[:, 3], azimuth, -1.0)
         energy = 0.5 * self.sqrt_s_gev
         along = np.sqrt(energy**2 - ELECTRON_MASS_GEV**2)
         beams = ScatteredBeams(
@@ -99,12 +115,14 @@ class TwoPhotonProcess:
             np.array([0.0, 0.0, along, energy]) - electron,
             np.array([0.0, 0.0, -along, energy]) - positron,
         )
-        return _Point(beams, electron_flux * positron_flux, (electron_q2, positron_q2))
+        return ScatteringPoints(
+            beams, electron_flux * positron_flux, (electron_q2, positron_q2), electron_space * positron_space
+        )
 
     def _scatter(
         self, x_cube: FloatArray, q2_cube: FloatArray, azimuth: FloatArray, direction: float
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return scattered four-momenta (n, 4), flux in the logarithms of x and Q² (n,), and Q² in GeV² (n,)."""
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Return scattered four-momenta (n, 4), flux in the logarithms of x and Q², Q² in GeV² and phase space (n,)."""
         beam_energy = 0.5 * self.sqrt_s_gev
         log_range = self._log_fraction_range()
         x = self.settings.fraction_max * np.exp(-log_range * x_cube)
@@ -127,12 +145,17 @@ class TwoPhotonProcess:
                 energy,
             ]
         )
-        return scattered, flux * log_range * log_q2_range, q2
+        # dE = E_beam x dln x and dcos θ = 2 dQ²/widest, all azimuths
+        element = beam_energy * x * log_range * 2.0 * q2 * log_q2_range / widest
+        phase_space = 0.5 * momentum * element / (2.0 * np.pi) ** 2
+        return scattered, flux * log_range * log_q2_range, q2, phase_space
 
-    def _density(self, point: _Point) -> FloatArray:
+    def _density(self, point: ScatteringPoints) -> FloatArray:
         """Return the cross-section per unit of the hypercube in fb, shape (n,)."""
         mass = point.beams.mass_gev
         allowed = mass > self.mass_min_gev
+        if self.both_angles_max_rad is not None:
+            allowed &= point.beams.smaller_angle_rad < self.both_angles_max_rad
         density = np.zeros(len(mass))
         density[allowed] = point.flux[allowed] * self.cross_section_fb(mass[allowed])
         if self.vector_meson_mass_gev is not None:
@@ -142,6 +165,6 @@ class TwoPhotonProcess:
 
     def _density_bound(self) -> float:
         """Return a number that no density exceeds: the softest photons' flux times the largest cross-section."""
-        corner = self._point(np.array([[1.0, 1.0, 1.0, 1.0, 0.5]]))
+        corner = self.points(np.array([[1.0, 1.0, 1.0, 1.0, 0.5]]))
         masses = np.geomspace(self.mass_min_gev, self.sqrt_s_gev, self.settings.bound_points)
         return float(corner.flux[0] * self.settings.bound_margin * np.max(self.cross_section_fb(masses)))

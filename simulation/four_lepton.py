@@ -24,6 +24,7 @@ from models.theory.four_lepton_cross_section import (
 from models.theory.spin_correlation import spin_correlation_from_amplitudes
 from simulation.configuration import RadiationSettings
 from simulation.detector.species import PHOTON
+from simulation.electron_exchange import ElectronExchange
 from simulation.generated import GeneratedEvents
 from simulation.importance import NATURAL, ImportanceSampling
 from simulation.radiation import sample_photon_cosine
@@ -49,9 +50,22 @@ class AcceptedLeptons(NamedTuple):
     """One, or the excess over the bound, shape (n,)."""
 
 
-def four_lepton_cross_section_fb(sqrt_s_gev: float) -> float:
-    """Return the cross-section of e⁺e⁻ → τ⁺τ⁻ℓ⁺ℓ⁻, ℓ = e and μ, with radiation and vacuum polarisation."""
-    return sum(four_lepton_cross_section(channel, sqrt_s_gev).sigma_vp_fb for channel in Channel)
+def four_lepton_cross_section_fb(sqrt_s_gev: float, exchange: ElectronExchange | None = None) -> float:
+    """Return the cross-section of e⁺e⁻ → τ⁺τ⁻ℓ⁺ℓ⁻, ℓ = e and μ, with radiation and vacuum polarisation.
+
+    Parameters
+    ----------
+    sqrt_s_gev
+        Centre-of-mass energy.
+    exchange
+        The diagrams with exchanged electrons, if they are added: at tree level.
+    """
+    return float(_cross_sections_fb(sqrt_s_gev, exchange).sum())
+
+
+def _cross_sections_fb(sqrt_s_gev: float, exchange: ElectronExchange | None) -> FloatArray:
+    annihilation = [four_lepton_cross_section(channel, sqrt_s_gev).sigma_vp_fb for channel in Channel]
+    return np.array([*annihilation, 0.0 if exchange is None else exchange.cross_section_fb()])
 
 
 def four_lepton_events(
@@ -61,6 +75,7 @@ def four_lepton_events(
     rng: np.random.Generator,
     radiation: RadiationSettings,
     importance: ImportanceSampling = NATURAL,
+    exchange: ElectronExchange | None = None,
 ) -> GeneratedEvents:
     """Return e⁺e⁻ → τ⁺τ⁻ℓ⁺ℓ⁻ events in the centre-of-mass frame, the τ's decayed and neutral pions not.
 
@@ -78,13 +93,17 @@ def four_lepton_events(
         Softest photon that is followed.
     importance
         Classes of τ decay that are oversampled.
+    exchange
+        The diagrams with exchanged electrons, if they are added.
     """
-    sigma = np.array([four_lepton_cross_section(channel, sqrt_s_gev).sigma_vp_fb for channel in Channel])
-    sizes = rng.multinomial(n, sigma / sigma.sum())
+    sigma = _cross_sections_fb(sqrt_s_gev, exchange)
+    *sizes, n_exchanged = rng.multinomial(n, sigma / sigma.sum()).tolist()
     parts = [
-        _events_of(int(size), channel, sqrt_s_gev, library, rng, radiation, importance)
+        _events_of(size, channel, sqrt_s_gev, library, rng, radiation, importance)
         for channel, size in zip(Channel, sizes, strict=True)
     ]
+    if exchange is not None:
+        parts.append(exchange.events(n_exchanged, library, rng, importance))
     return GeneratedEvents.concatenate(parts).take(rng.permutation(n))
 
 

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat, model_validator
 
-from models.compiled import compiled
 from models.search import Channel
 from models.settings import Settings
 from simulation.tau_decay_class import TauDecayClass
@@ -224,39 +223,9 @@ def choose_given(
     rng
         Random stream.
     """
+    # here, because settings are read by many commands that choose nothing: compiled kernels take long to import
+    from simulation.choice_kernel import choose
+
     # Where the first success lies is uniform in its probability summed over candidates in their order.
     first = np.where(happens, rng.random(len(happens)) * natural, np.inf)
-    return _choose(probability, event, first, rng.random(len(probability)))
-
-
-@compiled
-def _choose(probability: FloatArray, event: IntArray, first: FloatArray, uniform: FloatArray) -> BoolArray:
-    """Return the choices, the first of an event where the probability summed in order passes `first`."""
-    chosen = np.zeros(len(probability), dtype=np.bool_)
-    current = -1
-    found = False
-    none_yet = 1.0
-    summed = 0.0
-    last_possible = -1
-    for index in range(len(probability)):
-        if event[index] != current:
-            # Rounding must not lose a success that was decided: the last candidate that can takes it.
-            if current >= 0 and not found and last_possible >= 0 and first[current] < np.inf:
-                chosen[last_possible] = True
-            current = event[index]
-            found, none_yet, summed, last_possible = False, 1.0, 0.0, -1
-        if first[current] == np.inf:
-            continue
-        if found:
-            chosen[index] = uniform[index] < probability[index]
-            continue
-        if probability[index] > 0.0:
-            last_possible = index
-        summed += none_yet * probability[index]
-        none_yet *= 1.0 - probability[index]
-        if first[current] < summed:
-            chosen[index] = True
-            found = True
-    if current >= 0 and not found and last_possible >= 0 and first[current] < np.inf:
-        chosen[last_possible] = True
-    return chosen
+    return choose(probability, event, first, rng.random(len(probability)))

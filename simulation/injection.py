@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.coupling import LIFETIME_AWARE, CouplingConvention
+from models.coupling_conventions import LIFETIME_AWARE, CouplingConvention
 from models.lifetime import LifetimeMixture
 from models.search import Channel
 from models.theory.cross_section import cross_section_fb
@@ -105,4 +105,6 @@ def injected_signal_events(
     generator = SignalGenerator.prepare(expectation.m_phi_gev, sqrt_s_gev(config.beams), config.signal_generator)
     lifetimes = LifetimeMixture.single(expectation.ctau_mm)
     for size in batch_sizes(n, config.production.batch_events):
-        yield signal_events(size, generator, expectation.channel, lifetimes, library, rng)
+        yield signal_events(
+            size, generator, expectation.channel, lifetimes, library, rng, radiation=config.phi_radiation
+        )

@@ -124,7 +124,9 @@ def _monte_carlo_events(
     generator = SignalGenerator.prepare(signal.m_phi_gev, sqrt_s_gev(config.beams), config.signal_generator)
     enrichment = config.production.importance_of(task.process).tau_enrichment
     for size in batch_sizes(n, config.production.batch_events):
-        yield signal_events(size, generator, signal.channel, signal.lifetimes, libraries.tau, rng, enrichment)
+        yield signal_events(
+            size, generator, signal.channel, signal.lifetimes, libraries.tau, rng, enrichment, config.phi_radiation
+        )
 
 
 def metadata(task: ProductionTask, sums: GeneratedSums, config: SimulationConfig) -> SampleMetadata:

@@ -11,6 +11,7 @@ from models.compiled import compiled
 from models.kinematics import boost_from_rest_frame, rotate_z_to
 from models.lifetime import LifetimeMixture
 from models.search import PHI_PDG, Channel
+from simulation.configuration import RadiationSettings
 from simulation.detector.species import PHOTON
 from simulation.generated import GeneratedEvents
 from simulation.phi_decay import decay_phi
@@ -31,6 +32,7 @@ def signal_events(
     library: TauDecayLibrary,
     rng: np.random.Generator,
     enrichment: Mapping[TauDecayClass, float] | None = None,
+    radiation: RadiationSettings | None = None,
 ) -> GeneratedEvents:
     """Return signal events in the centre-of-mass frame, with every neutral pion still undecayed.
 
@@ -53,6 +55,8 @@ def signal_events(
         Random stream.
     enrichment
         Relative oversampling of classes of τ decay, undone by the events' weights; nature by default.
+    radiation
+        Photons of the daughters of φ, none if not given.
     """
     kinematics = generator.generate(n, rng)
     sqrt_s = generator.sqrt_s_gev
@@ -70,7 +74,7 @@ def signal_events(
     codes = np.broadcast_to(np.array([TAU, -TAU, PHI_PDG, PHOTON], dtype=np.int32), (n, 4))
     events = GeneratedEvents.from_table(codes, momentum, present)
     # The φ decays first: its daughters then follow the τ's, before the many products of these.
-    with_leptons = decay_phi(events, events.offsets[:-1] + 2, channel, lifetimes, rng)
+    with_leptons = decay_phi(events, events.offsets[:-1] + 2, channel, lifetimes, rng, radiation)
     tau_rows = with_leptons.offsets[:-1, None] + np.array([0, 1])
     decayed = decay_tau_pairs(with_leptons, tau_rows, kinematics.spin_correlation, library, rng, enrichment=enrichment)
     return _transformed(decayed, np.flatnonzero(radiates), to_cm)

@@ -1,21 +1,29 @@
-"""e⁺e⁻ → e⁺e⁻ℓ⁺ℓ⁻ and e⁺e⁻ → e⁺e⁻ + hadrons through the collision of two equivalent photons."""
+"""e⁺e⁻ → e⁺e⁻ℓ⁺ℓ⁻, e⁺e⁻τ⁺τ⁻ and e⁺e⁻ + hadrons through the collision of two equivalent photons.
+
+τ pairs with both beam particles in the detector are not made here but from their amplitudes, in
+`simulation.electron_exchange`. Spins of the τ's made by photons are taken as independent.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.constants import ALPHA_EM, ELECTRON_MASS_GEV, GEV_M2_TO_FB
+from models.constants import ALPHA_EM, ELECTRON_MASS_GEV, GEV_M2_TO_FB, TAU_MASS_GEV
 from models.kinematics import boost_from_rest_frame, boost_to_rest_frame, rotate_z_to, unit_vector
 from models.search import Channel
-from simulation.configuration import TwoPhotonConfig
+from simulation.configuration import EquivalentPhotonSettings, TwoPhotonConfig
 from simulation.detector.species import ELECTRON
 from simulation.equivalent_photons import ScatteredBeams, TwoPhotonProcess
 from simulation.generated import GeneratedEvents
+from simulation.importance import NATURAL, ImportanceSampling
 from simulation.pythia_processes import HardProcesses, continued_events
+from simulation.tau_decays import decay_tau_pairs
+from simulation.tau_library import TAU, TauDecayLibrary
 
 FloatArray = NDArray[np.float64]
 PURPOSE: Final = "two-photon hadrons"
@@ -49,6 +57,25 @@ def lepton_process(channel: Channel, sqrt_s_gev: float, config: TwoPhotonConfig)
     )
 
 
+def tau_process(sqrt_s_gev: float, photons: EquivalentPhotonSettings, angle_min_rad: float) -> TwoPhotonProcess:
+    """Return e⁺e⁻ → e⁺e⁻τ⁺τ⁻ with both beam particles scattered by at least some angle."""
+    return TwoPhotonProcess(
+        sqrt_s_gev=sqrt_s_gev,
+        mass_min_gev=2.0 * TAU_MASS_GEV,
+        cross_section_fb=lambda mass: lepton_pair_cross_section_fb(mass, TAU_MASS_GEV),
+        settings=photons,
+        scattering_angle_min_rad=angle_min_rad,
+    )
+
+
+def untagged_tau_process(sqrt_s_gev: float, config: TwoPhotonConfig) -> TwoPhotonProcess:
+    """Return e⁺e⁻ → e⁺e⁻τ⁺τ⁻ but for events with both beam particles scattered into the detector."""
+    return replace(
+        tau_process(sqrt_s_gev, config.photons, 0.0),
+        both_angles_max_rad=float(np.deg2rad(config.scattering_angle_min_deg)),
+    )
+
+
 def hadron_process(sqrt_s_gev: float, config: TwoPhotonConfig) -> TwoPhotonProcess:
     """Return e⁺e⁻ → e⁺e⁻ + hadrons, the beam particles scattered by any angle."""
     return TwoPhotonProcess(
@@ -62,14 +89,28 @@ def hadron_process(sqrt_s_gev: float, config: TwoPhotonConfig) -> TwoPhotonProce
 
 def two_photon_cross_section_fb(sqrt_s_gev: float, config: TwoPhotonConfig) -> float:
     """Return the cross-section in fb of everything that `two_photon_events` makes."""
-    processes = [hadron_process(sqrt_s_gev, config), *(lepton_process(c, sqrt_s_gev, config) for c in Channel)]
-    return sum(process.integrated_cross_section_fb() for process in processes)
+    return sum(process.integrated_cross_section_fb() for process in _processes(sqrt_s_gev, config))
+
+
+def _processes(sqrt_s_gev: float, config: TwoPhotonConfig) -> list[TwoPhotonProcess]:
+    """Return hadrons, τ pairs, and the lepton pairs of each channel."""
+    return [
+        hadron_process(sqrt_s_gev, config),
+        untagged_tau_process(sqrt_s_gev, config),
+        *(lepton_process(channel, sqrt_s_gev, config) for channel in Channel),
+    ]
 
 
 def two_photon_events(
-    n: int, batch: int, sqrt_s_gev: float, config: TwoPhotonConfig, rng: np.random.Generator
+    n: int,
+    batch: int,
+    sqrt_s_gev: float,
+    config: TwoPhotonConfig,
+    library: TauDecayLibrary,
+    rng: np.random.Generator,
+    importance: ImportanceSampling = NATURAL,
 ) -> Iterator[GeneratedEvents]:
-    """Yield batches of unweighted two-photon events in the c.m. frame, leptons and hadrons in their proportion.
+    """Yield batches of two-photon events in the c.m. frame, leptons, τ's and hadrons in their proportion.
 
     Parameters
     ----------
@@ -81,37 +122,46 @@ def two_photon_events(
         Centre-of-mass energy.
     config
         Phase space and hadronic cross-section.
+    library
+        τ decays.
     rng
         Random stream.
+    importance
+        Classes of τ decay that are oversampled; without any, all weights are one.
 
     Raises
     ------
     PythiaError
         If Pythia cannot be set up or gives up.
     """
-    leptonic = {channel: lepton_process(channel, sqrt_s_gev, config) for channel in Channel}
-    hadronic = hadron_process(sqrt_s_gev, config)
-    cross_sections = np.array([p.integrated_cross_section_fb() for p in (hadronic, *leptonic.values())])
-    n_hadronic, *n_leptonic = rng.multinomial(n, cross_sections / cross_sections.sum()).tolist()
-    for (channel, process), size in zip(leptonic.items(), n_leptonic, strict=True):
-        yield _lepton_pair_events(size, channel, process, rng)
+    hadronic, tauonic, *leptonic = _processes(sqrt_s_gev, config)
+    cross_sections = np.array([p.integrated_cross_section_fb() for p in (hadronic, tauonic, *leptonic)])
+    n_hadronic, n_tauonic, *n_leptonic = rng.multinomial(n, cross_sections / cross_sections.sum()).tolist()
+    for channel, process, size in zip(Channel, leptonic, n_leptonic, strict=True):
+        yield _lepton_pair_events(size, channel.lepton_mass_gev, channel.lepton_pdg, process, rng)
+    if n_tauonic:
+        pairs = _lepton_pair_events(n_tauonic, TAU_MASS_GEV, TAU, tauonic, rng)
+        unpolarised = np.zeros((n_tauonic, 4, 4))
+        unpolarised[:, 0, 0] = 1.0
+        rows = pairs.offsets[:-1, None] + np.array([2, 3])
+        yield decay_tau_pairs(pairs, rows, unpolarised, library, rng, enrichment=importance.tau_enrichment)
     if n_hadronic:
         processes = _quark_pairs(hadronic.sample(n_hadronic, rng), config, rng)
         yield from continued_events(processes, batch, sqrt_s_gev, rng, PURPOSE)
 
 
 def _lepton_pair_events(
-    n: int, channel: Channel, process: TwoPhotonProcess, rng: np.random.Generator
+    n: int, lepton_mass_gev: float, lepton_pdg: int, process: TwoPhotonProcess, rng: np.random.Generator
 ) -> GeneratedEvents:
     beams = process.sample(n, rng)
     mass = beams.mass_gev
-    cosine = _sample_lepton_cosine((2.0 * channel.lepton_mass_gev / mass) ** 2, rng)
-    along = np.sqrt(np.maximum(0.25 * mass**2 - channel.lepton_mass_gev**2, 0.0))
+    cosine = _sample_lepton_cosine((2.0 * lepton_mass_gev / mass) ** 2, rng)
+    along = np.sqrt(np.maximum(0.25 * mass**2 - lepton_mass_gev**2, 0.0))
     at_rest = along[:, None] * unit_vector(cosine, rng.uniform(-np.pi, np.pi, n))
-    lepton, antilepton = _from_photon_frame(at_rest, 0.5 * mass, beams)
+    lepton, antilepton = from_photon_frame(at_rest, 0.5 * mass, beams)
     momentum = np.stack([beams.electron, beams.positron, lepton, antilepton], axis=1)
-    momentum = _turned(momentum, rng)
-    codes = np.array([ELECTRON, -ELECTRON, channel.lepton_pdg, -channel.lepton_pdg], dtype=np.int32)
+    momentum = turned(momentum, rng)
+    codes = np.array([ELECTRON, -ELECTRON, lepton_pdg, -lepton_pdg], dtype=np.int32)
     return GeneratedEvents.from_table(np.tile(codes, (n, 1)), momentum)
 
 
@@ -147,7 +197,7 @@ def _quark_pairs(beams: ScatteredBeams, config: TwoPhotonConfig, rng: np.random.
     transverse = np.minimum(config.quark_transverse_momentum_gev * rng.rayleigh(size=n), momentum)
     cosine = np.sqrt(1.0 - (transverse / momentum) ** 2) * rng.choice([-1.0, 1.0], size=n)
     at_rest = momentum[:, None] * unit_vector(cosine, rng.uniform(-np.pi, np.pi, n))
-    quark, antiquark = _from_photon_frame(at_rest, 0.5 * mass, beams)
+    quark, antiquark = from_photon_frame(at_rest, 0.5 * mass, beams)
     code = _DOWN_UP_STRANGE[flavour]
     electron_mass = np.full(n, ELECTRON_MASS_GEV)
     electron_code = np.full(n, ELECTRON)
@@ -155,13 +205,13 @@ def _quark_pairs(beams: ScatteredBeams, config: TwoPhotonConfig, rng: np.random.
     colour[:, 2, 0] = colour[:, 3, 1] = _FIRST_COLOUR
     return HardProcesses(
         pdg=np.stack([electron_code, -electron_code, code, -code], axis=1),
-        momentum=_turned(np.stack([beams.electron, beams.positron, quark, antiquark], axis=1), rng),
+        momentum=turned(np.stack([beams.electron, beams.positron, quark, antiquark], axis=1), rng),
         mass_gev=np.stack([electron_mass, electron_mass, quark_mass, quark_mass], axis=1),
         colour=colour,
     )
 
 
-def _from_photon_frame(at_rest: FloatArray, energy: FloatArray, beams: ScatteredBeams) -> tuple[FloatArray, FloatArray]:
+def from_photon_frame(at_rest: FloatArray, energy: FloatArray, beams: ScatteredBeams) -> tuple[FloatArray, FloatArray]:
     """Return a particle and its partner, of momentum (n, 3) to the electron's photon in the two-photon rest frame."""
     total = beams.electron_photon + beams.positron_photon
     axis = boost_to_rest_frame(beams.electron_photon, total)[:, :3]
@@ -169,7 +219,7 @@ def _from_photon_frame(at_rest: FloatArray, energy: FloatArray, beams: Scattered
     return particle, total - particle
 
 
-def _turned(momentum: FloatArray, rng: np.random.Generator) -> FloatArray:
+def turned(momentum: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Return events, shape (n, k, 4), turned about the beams by a random angle: the electron came at azimuth zero."""
     angle = rng.uniform(-np.pi, np.pi, (len(momentum), 1))
     cosine, sine = np.cos(angle), np.sin(angle)

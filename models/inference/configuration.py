@@ -16,6 +16,9 @@ class SystematicsSettings(Settings):
     classifier_efficiency_relative: float = Field(default=0.05, ge=0, lt=1)
     """Relative uncertainty of the efficiency of the classifier selection for signal. An assumption: it stands
     for a data/MC comparison in a signal-like control sample, which the scan does not make."""
+    correlated_scale_factors: bool = False
+    """Whether scale factors share nuisance parameters, one a principal axis of their fit's covariance, so that a mass
+    point sees their correlations; by default each has one of its own, as published."""
     guard_sigma: float = Field(default=5.0, gt=0)
     """Templates stay positive when any one shape variation is moved by this many standard deviations; it is
     also the range that pyhf gives such parameters."""
@@ -75,11 +78,37 @@ class MinimiserSettings(Settings):
     """Fraction of its background that fits take an empty bin to have counted, so that its rate stays positive."""
 
 
+class ToyClsSettings(Settings):
+    """CLs limits with distributions from toys."""
+
+    first_toys: int = Field(default=4000, ge=200)
+    """Toys at first, half of them without signal."""
+    maximum_toys: int = Field(default=32000, ge=200)
+    """Toys, doubled until the errors are small enough, at which they end."""
+    relative_error_target: float = Field(default=0.01, gt=0)
+    """Monte Carlo error of every limit, relative to it, at which no more toys are thrown."""
+    relative_error_accepted: float = Field(default=0.1, gt=0)
+    """Largest such error with which a limit is still given when the toys run out."""
+    effective_toys_above: float = Field(default=20.0, ge=2)
+    """Effective number of toys at least as extreme as the data, with and without signal, below which the error itself
+    is not to be believed and no limit is given."""
+    node_ratio: float = Field(default=1.25, gt=1, le=2)
+    """Largest ratio of neighbouring tested cross-sections between which a limit is interpolated."""
+    maximum_searches: int = Field(default=6, ge=1)
+    """Times that tested cross-sections are added until they enclose every limit."""
+    n_resamplings: int = Field(default=60, ge=20)
+    """Resamplings of the toys that give the errors."""
+    largest_failed_fraction: float = Field(default=0.02, ge=0, lt=1)
+    """Fraction of toys whose fits may fail before no limit is given."""
+
+
 class LimitMethod(StrEnum):
     """Limits that can be computed."""
 
     CLS = "cls"
     """CLs with asymptotic distributions, observed and expected."""
+    CLS_TOYS = "cls_toys"
+    """CLs with distributions from toys, observed and expected; takes longer than everything else together."""
     QMC = "qmc"
     """Bayesian by quasi-Monte Carlo integration: the precise one."""
     MH = "mh"
@@ -106,6 +135,10 @@ class InferenceSettings(Settings):
     """Evaluations after which no crossing has been found."""
     minimiser: MinimiserSettings = MinimiserSettings()
     """Likelihood fits."""
+    goodness_toys: int = Field(default=0, ge=0)
+    """Toys that calibrate the goodness of fit, beside its asymptotic p-value; 0 leaves them out."""
+    toy_cls: ToyClsSettings = ToyClsSettings()
+    """CLs limits from toys."""
     quasi_monte_carlo: QuasiMonteCarloSettings = QuasiMonteCarloSettings()
     """Bayesian limit, precise method."""
     bayesian: BayesianSettings = BayesianSettings()

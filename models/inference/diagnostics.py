@@ -80,12 +80,17 @@ class Diagnostics:
     @property
     def ranked(self) -> tuple[RankedNuisance, ...]:
         """Nuisance parameters with a pull or an impact, the most important first."""
-        named = [
-            RankedNuisance(name, fit)
-            for name, fit in self.fit.nuisances.items()
-            if fit.pull is not None or fit.impact_up_fb is not None
-        ]
-        return tuple(sorted(named, key=lambda n: (-n.impact, -abs(n.fit.pull or 0.0), n.name)))
+        return ranked_nuisances(self.fit)
+
+
+def ranked_nuisances(fit: BestFit) -> tuple[RankedNuisance, ...]:
+    """Return the nuisance parameters of a fit with a pull or an impact, the most important first."""
+    named = [
+        RankedNuisance(name, nuisance)
+        for name, nuisance in fit.nuisances.items()
+        if nuisance.pull is not None or nuisance.impact_up_fb is not None
+    ]
+    return tuple(sorted(named, key=lambda n: (-n.impact, -abs(n.fit.pull or 0.0), n.name)))
 
 
 def profile_curve(likelihood: Likelihood, fits: ObservedFits, error: float) -> Curve:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,7 +17,12 @@ from models.inference.likelihood import Likelihood, compile_likelihood
 from models.inference.quasi_monte_carlo import quasi_monte_carlo_limit
 from models.inference.results import BayesianLimit, BestFit, ClsLimits, MassPointResult, Status
 from models.inference.summary import summarise
+from models.inference.toy_cls import toy_cls_limits
+from models.inference.toy_goodness import calibrated_goodness
 from models.inference.workspace import is_blinded
+
+N_STREAMS: Final = 6
+"""Random streams: chains, prior averaging, shifts, expected band, toys of CLs, toys of the goodness of fit."""
 
 
 def infer_mass_point(
@@ -70,7 +75,29 @@ def infer(
     )
     if LimitMethod.CLS in settings.methods:
         result = replace(result, cls=cls_limits(likelihood, fits, settings, blinded=blinded))
+    result = _with_toys(result, likelihood, fits, settings, seed, blinded=blinded)
     return _with_bayesian_limits(result, likelihood, fits, settings, seed, blinded=blinded)
+
+
+def _with_toys(
+    result: MassPointResult,
+    likelihood: Likelihood,
+    fits: ObservedFits,
+    settings: InferenceSettings,
+    seed: int | np.random.SeedSequence,
+    *,
+    blinded: bool,
+) -> MassPointResult:
+    """Add what is calibrated by frequentist toys."""
+    limits, goodness = (np.random.default_rng(s) for s in _sequence(seed).spawn(N_STREAMS)[-2:])
+    if LimitMethod.CLS_TOYS in settings.methods:
+        found = toy_cls_limits(likelihood, fits, settings, limits, blinded=blinded)
+        result = replace(result, cls_toys=found)
+    if settings.goodness_toys and result.fit.goodness is not None:
+        best = fits.best.points[0]
+        calibrated = calibrated_goodness(likelihood, best, result.fit.goodness, settings.goodness_toys, goodness)
+        result = replace(result, fit=replace(result.fit, goodness=calibrated))
+    return result
 
 
 def _with_bayesian_limits(
@@ -82,7 +109,7 @@ def _with_bayesian_limits(
     *,
     blinded: bool,
 ) -> MassPointResult:
-    chains, toys, shifts, band = (np.random.default_rng(s) for s in _sequence(seed).spawn(4))
+    chains, toys, shifts, band = (np.random.default_rng(s) for s in _sequence(seed).spawn(N_STREAMS)[:4])
     level, bayesian, methods = settings.confidence_level, settings.bayesian, settings.methods
     if LimitMethod.EXPECTED_BAYESIAN in methods and fits.null.converged[0]:
         expected = expected_band(likelihood, fits.null.points[0], level, bayesian, band)

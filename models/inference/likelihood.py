@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 
@@ -16,6 +16,10 @@ from models.inference.minimisation import FitControl
 from models.inference.rate_kernels import cell_rates, rates
 from models.inference.results import InferenceError
 from models.inference.specification import read_specification
+
+LARGEST_YIELD: Final = 1e60
+"""Events in a bin, for a parameter of interest of one, beyond which products of yields overflow; a signal below its
+inverse is none."""
 
 
 class Dataset(NamedTuple):
@@ -160,10 +164,13 @@ def _check_templates(model: CompiledModel, names: ModelNames) -> None:
 
 def _check_rates(names: ModelNames, poi_name: str, background: Floats, signal: Floats) -> None:
     for kind, yields in (("background", background), ("signal", signal)):
+        largest = int(np.argmax(yields))
+        if yields[largest] > LARGEST_YIELD:
+            raise InferenceError(f"The expected {kind} is {yields[largest]:g} events in {names.bin_label(largest)}.")
         if not np.all(np.isfinite(yields) & (yields >= 0)):
             worst = int(np.argmin(np.where(np.isfinite(yields), yields, -np.inf)))
             raise InferenceError(f"The expected {kind} is negative or not finite in {names.bin_label(worst)}.")
-    if not np.any(signal > 0):
+    if not np.any(signal > 1.0 / LARGEST_YIELD):
         raise InferenceError(f"The signal that {poi_name} scales is empty in every bin.")
     empty = np.flatnonzero((background == 0) & (signal == 0))
     if empty.size:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
 from models.inference.results import InferenceError
@@ -47,6 +47,35 @@ def count_upcrossings(significances: NDArray[np.float64], level: float) -> int:
     """
     above = significances > level
     return int(np.sum(above[1:] & ~above[:-1]))
+
+
+def global_p_value_bound(
+    z_local: ArrayLike, n_upcrossings: ArrayLike, n_points: int, *, reference_level: float = 0.0
+) -> NDArray[np.float64]:
+    """Return the lower of the two bounds on the global p-value of a largest local significance.
+
+    Parameters
+    ----------
+    z_local
+        Largest local significances, any shape.
+    n_upcrossings
+        Upward crossings of the reference level, counted in a scan or their mean, broadcast against `z_local`.
+    n_points
+        Mass points scanned.
+    reference_level
+        Level z₀ at which crossings are counted.
+
+    Examples
+    --------
+    >>> global_p_value_bound([3.0, -1.0], 10.0, 262).round(4).tolist()
+    [0.1124, 1.0]
+    """
+    z = np.asarray(z_local, dtype=np.float64)
+    p_local = norm.sf(z)
+    # The first bound counts excursions above the reference level, so it says nothing about a maximum below it.
+    excursions = n_upcrossings * np.exp(-0.5 * (z**2 - reference_level**2))
+    bound = np.where(z > reference_level, p_local + excursions, 1.0)
+    return np.asarray(np.minimum(np.minimum(bound, n_points * p_local), 1.0))
 
 
 def global_significance(curves: Sequence[NDArray[np.float64]], *, reference_level: float = 0.0) -> GlobalSignificance:
@@ -85,10 +114,7 @@ def global_significance(curves: Sequence[NDArray[np.float64]], *, reference_leve
     z_local = float(scanned[strongest])
     p_local = float(norm.sf(z_local))
     n_upcrossings = sum(count_upcrossings(curve, reference_level) for curve in curves)
-    # The first bound counts excursions above the reference level, so it says nothing about a maximum below it.
-    excursions = n_upcrossings * float(np.exp(-0.5 * (z_local**2 - reference_level**2)))
-    bound = p_local + excursions if z_local > reference_level else 1.0
-    p_global = min(1.0, bound, scanned.size * p_local)
+    p_global = float(global_p_value_bound(z_local, n_upcrossings, scanned.size, reference_level=reference_level))
     return GlobalSignificance(
         strongest=strongest,
         z_local=z_local,

@@ -76,7 +76,11 @@ class GoodnessOfFit:
     p_value: float | None
     """From the χ² distribution; None without degrees of freedom."""
     p_value_toys: float | None = None
-    """Fraction of toys from the best fit that are further from it, where toys were asked for."""
+    """Fraction of toys of the best fit that are at least as far from their own fits, where toys were asked for."""
+    p_value_toys_error: float | None = None
+    """Its binomial standard deviation."""
+    n_failed_toys: int = 0
+    """Toys whose fits did not converge; they are left out."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,24 @@ class ClsLimits:
 
 
 @dataclass(frozen=True)
+class ToyClsLimits:
+    """Upper limits on the cross-section by the CLs method with distributions from toys."""
+
+    status_observed: Status
+    status_expected: Status
+    observed_fb: float | None = None
+    observed_error_fb: float | None = None
+    """Monte Carlo error."""
+    expected_fb: tuple[float | None, float | None, float | None, float | None, float | None] = (None,) * 5
+    """Limits at −2, −1, 0, +1, +2 standard deviations of the background-only fluctuation."""
+    expected_errors_fb: tuple[float | None, float | None, float | None, float | None, float | None] = (None,) * 5
+    """Monte Carlo errors."""
+    n_toys: int = 0
+    n_failed: int = 0
+    """Toys with a fit that did not converge; they are left out."""
+
+
+@dataclass(frozen=True)
 class BayesianLimit:
     """Upper limit on the cross-section from its posterior, flat prior at and above zero."""
 
@@ -146,6 +168,8 @@ class MassPointResult:
     quasi_monte_carlo: BayesianLimit = BayesianLimit(Status.NOT_COMPUTED)
     expected_bayesian: ExpectedBand | None = None
     """Expected Bayesian limits, where they were asked for."""
+    cls_toys: ToyClsLimits | None = None
+    """CLs limits from toys, where they were asked for."""
 
     @property
     def parts(self) -> dict[str, Status]:
@@ -162,6 +186,8 @@ class MassPointResult:
         }
         if self.expected_bayesian is not None:
             parts["expected_bayesian"] = self.expected_bayesian.status
+        if self.cls_toys is not None:
+            parts |= {"cls_toys": self.cls_toys.status_observed, "expected_cls_toys": self.cls_toys.status_expected}
         return {part: status for part, status in parts.items() if status is not Status.NOT_COMPUTED}
 
     @property

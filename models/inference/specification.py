@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,9 @@ _PYHF_ERRORS = (
     pyhf.exceptions.InvalidNameReuse,
     pyhf.exceptions.Unsupported,
 )
+
+NON_NEGATIVE: Final = ("lo_data", "hi_data", "data")
+"""Entries of modifiers that are templates or uncertainties."""
 
 
 class Specification(NamedTuple):
@@ -66,7 +69,9 @@ def read_specification(
         _check_templates(workspace)
         model = pyhf.Model(parts, poi_name=config["poi"], validate=False)
     except _PYHF_ERRORS as error:
-        raise InferenceError(f"Not a valid pyhf workspace: {str(error).splitlines()[0]}") from error
+        place = getattr(error, "path", "")
+        reason = str(error).splitlines()[0]
+        raise InferenceError(f"Not a valid pyhf workspace{f', at {place}' if place else ''}: {reason}") from error
     except (AssertionError, IndexError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         # What pyhf's schema lets through and its model cannot take, e.g. a staterror on some samples' channels only.
         raise InferenceError(f"pyhf cannot build a model of the workspace: {type(error).__name__}: {error}") from error
@@ -100,7 +105,7 @@ def _unique(what: str, names: Iterable[str], where: str) -> None:
 
 
 def _check_templates(workspace: Mapping[str, Any]) -> None:
-    """Refuse templates that are not finite: they would surface as a fit that never converges."""
+    """Refuse templates that are not finite, which would surface as a fit that never converges, or negative."""
     for channel in workspace["channels"]:
         for sample in channel["samples"]:
             where = f"sample {sample['name']} of channel {channel['name']}"
@@ -112,6 +117,9 @@ def _check_templates(workspace: Mapping[str, Any]) -> None:
             for name, values in templates.items():
                 if not np.all(np.isfinite(np.asarray(values, dtype=np.float64))):
                     raise InferenceError(f"The {where} has a number that is not finite in {name}.")
+                # Yields are checked where the bin can be named; of factors, negative ones have no interpolation.
+                if name.partition(" ")[0] in NON_NEGATIVE and np.any(np.asarray(values, dtype=np.float64) < 0):
+                    raise InferenceError(f"The {where} has a negative number in {name}.")
 
 
 def _counts(workspace: Mapping[str, Any], model: Any) -> Floats:

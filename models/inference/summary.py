@@ -43,8 +43,11 @@ def summarise(likelihood: Likelihood, fits: ObservedFits, settings: InferenceSet
         significance = float(np.copysign(np.sqrt(ratio), xsec_hat))
         q0 = ratio if xsec_hat > 0 else 0.0
         p_local = float(ndtr(-significance))
+    status = _status(likelihood, fits, at_boundary=at_boundary, has_error=error is not None)
+    if status is Status.FIT_FAILED:
+        return BestFit(status)
     return BestFit(
-        status=_status(likelihood, fits, at_boundary=at_boundary, has_error=error is not None),
+        status=status,
         xsec_hat_fb=xsec_hat,
         xsec_err_fb=error,
         xsec_err_down_fb=down,

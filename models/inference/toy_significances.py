@@ -9,15 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import beta, norm
+from scipy.stats import norm
 
 from models.compiled import compiled
+from models.inference.binomial import Fraction
 from models.inference.compiled_model import CompiledModel, Floats
 from models.inference.likelihood import Likelihood
 from models.inference.minimisation import FitControl, minimise_one
 from models.inference.results import InferenceError
-
-CENTRAL_68_PERCENT = (0.15865525393145707, 0.8413447460685429)
 
 
 @dataclass(frozen=True)
@@ -129,13 +128,12 @@ def global_p_value(observed: float, significances: Floats) -> GlobalPValue:
         raise InferenceError("A global p-value from toys needs at least one fit in every toy.")
     largest = np.where(failed, -np.inf, significances).max(axis=0)
     n_toys, n_above = largest.size, int(np.sum(largest >= observed))
-    low, high = CENTRAL_68_PERCENT
-    p_global = n_above / n_toys
+    above = Fraction.of(n_above, n_toys)
     return GlobalPValue(
-        p_global=p_global,
-        p_global_low=float(beta.ppf(low, n_above, n_toys - n_above + 1)) if n_above else 0.0,
-        p_global_high=float(beta.ppf(high, n_above + 1, n_toys - n_above)) if n_above < n_toys else 1.0,
-        z_global=float(norm.isf(p_global)) if 0 < n_above < n_toys else None,
+        p_global=above.value,
+        p_global_low=above.low,
+        p_global_high=above.high,
+        z_global=float(norm.isf(above.value)) if 0 < n_above < n_toys else None,
         n_toys=n_toys,
         n_above=n_above,
         n_failed_fits=int(failed.sum()),

@@ -8,6 +8,7 @@ parameter                  modifier                    applies to
 lumi                       lumi                        signal, backgrounds
 each template variation    normsys (+ histosys)        the samples that have it, fully correlated
 scale_factor_<process>     normsys                     that background
+scale_factor_mode_<i>      normsys                     backgrounds, instead (`correlated_scale_factors`)
 classifier_efficiency      normsys                     signal
 mc_statistics              staterror, one per bin      all backgrounds together
 mc_statistics_signal       staterror, one per bin      signal
@@ -36,6 +37,8 @@ BLINDED_MEASUREMENT: Final = "blinded_asimov"
 OBSERVED_MEASUREMENT: Final = "observed"
 UNIFORM_SAMPLE: Final = "uniform"
 _SCHEMA_VERSION: Final = "1.0.0"
+_SMALLEST_SHIFT: Final = 1e-4
+"""Relative changes of a background below this are no part of the model."""
 
 Modifier = dict[str, Any]
 
@@ -78,7 +81,7 @@ def build_workspace(templates: MassPointTemplates, systematics: SystematicsSetti
     InferenceError
         If yields are not finite, the signal is empty or a background has no scale factor.
     """
-    _check(templates)
+    _check(templates, systematics)
     uniform = _uniform_yields(templates, systematics)
     samples = [_signal_sample(templates, systematics)]
     samples += [_background_sample(templates, process, systematics) for process in templates.backgrounds]
@@ -125,7 +128,7 @@ def limited_variations(templates: MassPointTemplates, systematics: SystematicsSe
     return found
 
 
-def _check(templates: MassPointTemplates) -> None:
+def _check(templates: MassPointTemplates, systematics: SystematicsSettings) -> None:
     where = f"Templates of {templates.search} at {templates.m_phi_gev:.3f} GeV"
     for process, template in {Process.SIGNAL: templates.signal, **templates.backgrounds}.items():
         arrays = [template.nominal, template.stat_error, *(a for pair in template.variations.values() for a in pair)]
@@ -136,6 +139,11 @@ def _check(templates: MassPointTemplates) -> None:
     missing = [str(process) for process in templates.backgrounds if process not in templates.scale_factors]
     if missing:
         raise InferenceError(f"{where}: no scale factor for {', '.join(missing)}.")
+    if systematics.correlated_scale_factors:
+        known = {process for mode in templates.scale_factor_modes.values() for process in mode}
+        unknown = [str(process) for process in templates.backgrounds if process not in known]
+        if unknown:
+            raise InferenceError(f"{where}: no correlated uncertainty of the scale factor of {', '.join(unknown)}.")
     if not np.all(np.isfinite(templates.uniform)):
         raise InferenceError(f"{where}: the uniform component has a yield that is not finite.")
 
@@ -173,10 +181,20 @@ def _background_sample(
     modifiers: list[Modifier] = []
     if template.nominal.any():
         modifiers = [
-            _normsys(f"scale_factor_{process}", templates.scale_factors[process][1], systematics),
+            *_scale_factor_modifiers(templates, process, systematics),
             *_simulation_modifiers(template, systematics, "mc_statistics"),
         ]
     return {"name": str(process), "data": _numbers(template.nominal), "modifiers": modifiers}
+
+
+def _scale_factor_modifiers(
+    templates: MassPointTemplates, process: Process, systematics: SystematicsSettings
+) -> list[Modifier]:
+    """Return the uncertainty of a background's scale factor: on its own, or as its part of the correlated ones."""
+    if not systematics.correlated_scale_factors:
+        return [_normsys(f"scale_factor_{process}", templates.scale_factors[process][1], systematics)]
+    shifts = {name: mode[process] for name, mode in templates.scale_factor_modes.items() if process in mode}
+    return [_normsys(name, shift, systematics) for name, shift in shifts.items() if abs(shift) > _SMALLEST_SHIFT]
 
 
 def _simulation_modifiers(template: Template, systematics: SystematicsSettings, statistics: str) -> list[Modifier]:
@@ -196,9 +214,10 @@ def _simulation_modifiers(template: Template, systematics: SystematicsSettings, 
 
 
 def _normsys(name: str, relative: float, systematics: SystematicsSettings) -> Modifier:
-    symmetric = relative <= systematics.largest_symmetric_relative
-    low = 1.0 - relative if symmetric else 1.0 / (1.0 + relative)
-    return {"name": name, "type": "normsys", "data": {"lo": low, "hi": 1.0 + relative}}
+    size = abs(relative)
+    smaller = 1.0 - size if size <= systematics.largest_symmetric_relative else 1.0 / (1.0 + size)
+    low, high = (smaller, 1.0 + size) if relative >= 0 else (1.0 + size, smaller)
+    return {"name": name, "type": "normsys", "data": {"lo": low, "hi": high}}
 
 
 def _uniform_yields(templates: MassPointTemplates, systematics: SystematicsSettings) -> Floats:

@@ -118,12 +118,18 @@ def four_lepton_amplitudes(
         Shape (N, 2, 2, 2, 2, 2, 2), in GeV⁻²: [event, e⁻, e⁺, τ⁺, τ⁻, ℓ⁺, ℓ⁻], helicities −1 and +1.
     """
     lines = fermion_lines(events, lepton_mass_gev)
-    amplitudes = _line_amplitudes(*lines)
-    if with_exchange:
-        crossed = _line_amplitudes(*lines.exchanged())
-        # the exchange has the helicity of e⁺ where the other has that of ℓ⁻
-        amplitudes = amplitudes - np.swapaxes(crossed, 2, 6)
-    return _COUPLING * amplitudes
+    amplitudes = _COUPLING * _line_amplitudes(*lines)
+    return amplitudes - exchange_amplitudes(events, lepton_mass_gev) if with_exchange else amplitudes
+
+
+def exchange_amplitudes(events: FourLeptons, lepton_mass_gev: float) -> NDArray[np.complex128]:
+    """Return the helicity amplitudes of the six diagrams in which the outgoing ℓ is the electron of the beam.
+
+    Arguments and shape are those of `four_lepton_amplitudes`, from which these are subtracted.
+    """
+    crossed = _line_amplitudes(*fermion_lines(events, lepton_mass_gev).exchanged())
+    # the exchange has the helicity of e⁺ where the other has that of ℓ⁻
+    return _COUPLING * np.swapaxes(crossed, 2, 6)
 
 
 def four_lepton_weights(events: FourLeptons, lepton_mass_gev: float) -> FloatArray:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.constants import ALPHA_EM
-from models.theory.four_lepton import FourLeptons, fermion_lines
+from models.theory.four_lepton import FermionLines, FourLeptons, fermion_lines
 from models.theory.trace_evaluation import GAMMA
 
 _METRIC: Final = np.diag([1.0, -1.0, -1.0, -1.0])
@@ -20,7 +20,11 @@ _LOWERED: Final = np.einsum("mn,nij->mij", _METRIC, GAMMA)
 
 def traced_four_lepton_weights(events: FourLeptons, lepton_mass_gev: float) -> NDArray[np.float64]:
     """Return |M|² in GeV⁻⁴, summed over helicities of the final state and averaged over the beams', shape (N,)."""
-    lines = fermion_lines(events, lepton_mass_gev)
+    return summed_squares_of_lines(fermion_lines(events, lepton_mass_gev))
+
+
+def summed_squares_of_lines(lines: FermionLines) -> NDArray[np.float64]:
+    """Return the same for given fermion lines, of which only momenta and masses are used."""
     weights = [
         _summed_square(p, q, lines.mass_gev)
         for p, q in zip(lines.row_momentum.swapaxes(0, 1), lines.column_momentum.swapaxes(0, 1), strict=True)

@@ -21,11 +21,12 @@ from processors.b2bii.layout import FileLayout, read_layout
 from processors.b2bii.reading import entry_ranges, read_identity
 from processors.b2bii.skim import describe_skim, has_four_good_tracks, select_events
 from processors.b2bii.variables import Tree
-from processors.configuration import TrackSettings
+from processors.configuration import NtupleWriterSettings, TrackSettings
 from processors.event_identity import describe_identity
 from processors.event_spans import Identity, IdentityScan, scan_identity
-from processors.ntuple_writer import NtupleContentError, NtupleWriterSettings, ntuple_writer
-from processors.root_files import UNREADABLE, bytes_left, describe_cause
+from processors.locations import Location, check_client, describe_cause, file_stamp, is_remote
+from processors.ntuple_writer import NtupleContentError, ntuple_writer
+from processors.root_files import UNREADABLE, bytes_left
 from processors.sample import SampleMetadata
 
 GENERATOR: Final = "leptophile convert, from B2BII"
@@ -35,7 +36,7 @@ GENERATOR: Final = "leptophile convert, from B2BII"
 class InspectedFile:
     """A file whose structure and event numbers are sound; its other numbers have not been looked at."""
 
-    path: Path
+    path: Location
     n_bytes: int
     layout: FileLayout
     events: IdentityScan
@@ -61,7 +62,7 @@ class ConversionTask:
 class ConvertedFile:
     """What became of a file."""
 
-    source: Path
+    source: Location
     target: Path
     n_bytes_in: int
     n_bytes_out: int = 0
@@ -79,7 +80,7 @@ class ConvertedFile:
         return self.n_events_in - self.n_events_out
 
 
-def inspect_file(path: Path, settings: ConversionSettings) -> InspectedFile:
+def inspect_file(path: Location, settings: ConversionSettings) -> InspectedFile:
     """Return what a file holds after checking its trees, branches, types, lengths, alignment and event numbers.
 
     Raises
@@ -97,7 +98,7 @@ def inspect_file(path: Path, settings: ConversionSettings) -> InspectedFile:
             entry = events.duplicate
             event = describe_identity(read_identity(file, layout, slice(entry, entry + 1))[0])
             raise DuplicateEventError(f"{path}: entry {entry} repeats {event}")
-    return InspectedFile(path, path.stat().st_size, layout, events)
+    return InspectedFile(path, file_stamp(path).n_bytes, layout, events)
 
 
 def file_identity(source: InspectedFile, settings: ConversionSettings) -> Identity:
@@ -187,17 +188,24 @@ def _with_sums(task: ConversionTask, done: ConvertedFile) -> SampleMetadata:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[uproot.ReadOnlyDirectory]:
+def _opened(path: Location) -> Iterator[uproot.ReadOnlyDirectory]:
     """Open a B2BII file; only what opening itself does is turned into an error about the file."""
-    if (left := bytes_left(path)) is not None:
-        raise UnreadableFileError(f"{path}: truncated, {left.found} of {left.written} bytes are left")
-    if not path.is_file():
-        raise UnreadableFileError(f"{path}: no such file")
-    if path.stat().st_size == 0:
-        raise UnreadableFileError(f"{path}: not a readable ROOT file, it has no bytes at all")
+    if is_remote(path):
+        check_client(str(path))
+    else:
+        _check_whole(Path(path))
     try:
         file = uproot.open(path)
     except UNREADABLE as error:
         raise UnreadableFileError(f"{path}: not a readable ROOT file ({describe_cause(error)})") from error
     with file:
         yield file
+
+
+def _check_whole(path: Path) -> None:
+    if (left := bytes_left(path)) is not None:
+        raise UnreadableFileError(f"{path}: truncated, {left.found} of {left.written} bytes are left")
+    if not path.is_file():
+        raise UnreadableFileError(f"{path}: no such file")
+    if path.stat().st_size == 0:
+        raise UnreadableFileError(f"{path}: not a readable ROOT file, it has no bytes at all")

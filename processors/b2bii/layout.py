@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import uproot
@@ -30,6 +29,7 @@ from processors.b2bii.variables import (
     Variable,
     unescape,
 )
+from processors.locations import Location
 from processors.root_files import BranchType, branch_type
 
 REAL: Final = "f"
@@ -58,7 +58,7 @@ class TreeLayout:
 class FileLayout:
     """Where a file keeps what."""
 
-    path: Path
+    path: Location
     n_events: int
     trees: Mapping[Tree, TreeLayout]
     """The trees of reconstructed particles."""
@@ -78,7 +78,7 @@ class FileLayout:
         return None
 
 
-def read_layout(path: Path, file: uproot.ReadOnlyDirectory) -> FileLayout:
+def read_layout(path: Location, file: uproot.ReadOnlyDirectory) -> FileLayout:
     """Return where an open file keeps what.
 
     Raises
@@ -112,7 +112,7 @@ def read_layout(path: Path, file: uproot.ReadOnlyDirectory) -> FileLayout:
     )
 
 
-def _tree_layout(path: Path, name: str, tree: Any, variables: tuple[Variable, ...]) -> TreeLayout:
+def _tree_layout(path: Location, name: str, tree: Any, variables: tuple[Variable, ...]) -> TreeLayout:
     branches: dict[str, str] = {}
     for branch in tree.keys(recursive=False):
         branches.setdefault(branch, branch)
@@ -146,7 +146,9 @@ def _tree_layout(path: Path, name: str, tree: Any, variables: tuple[Variable, ..
     return TreeLayout(name, particles, identity, extra)
 
 
-def _check_type(path: Path, tree: str, branch: str, found: BranchType, allowed: str, *, jagged: bool = False) -> None:
+def _check_type(
+    path: Location, tree: str, branch: str, found: BranchType, allowed: str, *, jagged: bool = False
+) -> None:
     """Check the kind of a branch; numbers of two bytes would have lost what helices need."""
     narrow = found.dtype is not None and found.dtype.kind == REAL and found.dtype.itemsize < 4
     if found.is_jagged == jagged and found.dtype is not None and found.dtype.kind in allowed and not narrow:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import awkward as ak
@@ -17,7 +16,8 @@ from processors.b2bii.errors import BadNumberError, MisalignedTreesError, Unread
 from processors.b2bii.layout import FileLayout, TreeLayout
 from processors.b2bii.variables import CANDIDATES, Tree, unescape
 from processors.event_identity import describe_identity, pack_event_identity
-from processors.root_files import UNREADABLE, describe_cause
+from processors.locations import Location, describe_cause
+from processors.root_files import UNREADABLE
 
 AnyArray = NDArray[Any]
 FloatArray = NDArray[np.float64]
@@ -31,7 +31,7 @@ _LARGEST: Final = np.finfo(np.float32).max
 class Particles:
     """The particles of one tree in a range of events."""
 
-    path: Path
+    path: Location
     tree: str
     first_entry: int
     """Entry of the file that the range begins with."""
@@ -95,7 +95,7 @@ def entry_ranges(tree: Any, chunk_events: int) -> Iterator[tuple[int, int]]:
 
 
 def read_particles(
-    file: uproot.ReadOnlyDirectory, path: Path, layout: TreeLayout, variables: Iterable[str], entries: slice
+    file: uproot.ReadOnlyDirectory, path: Location, layout: TreeLayout, variables: Iterable[str], entries: slice
 ) -> Particles:
     """Return variables of a tree's particles in a range of entries; those that the tree lacks are left out.
 
@@ -149,7 +149,7 @@ def read_event_column(
 
 
 def read_event_numbers(
-    file: uproot.ReadOnlyDirectory, path: Path, layout: TreeLayout, entries: slice
+    file: uproot.ReadOnlyDirectory, path: Location, layout: TreeLayout, entries: slice
 ) -> dict[str, IntArray]:
     """Return experiment, run and event numbers of a range of entries of one tree.
 
@@ -207,7 +207,7 @@ def read_identity(file: uproot.ReadOnlyDirectory, layout: FileLayout, entries: s
 
 
 def _read(
-    file: uproot.ReadOnlyDirectory, path: Path, layout: TreeLayout, branches: list[str], entries: slice
+    file: uproot.ReadOnlyDirectory, path: Location, layout: TreeLayout, branches: list[str], entries: slice
 ) -> Mapping[str, ak.Array]:
     wanted = set(branches)
     try:

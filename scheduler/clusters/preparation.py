@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from scheduler.clusters.settings import ClusterError, Shipping
@@ -18,8 +19,9 @@ _ONLY_HERE: Final = frozenset({"bokeh", "dask-gateway", "dask-jobqueue", "typer"
 """Libraries that nothing on a worker uses: dashboards, starting clusters, the command line."""
 
 
+@cache
 def own_identity() -> Identity:
-    """Return what this process runs, as far as workers have to run the same."""
+    """Return what this process runs, as far as workers have to run the same: once, for it goes on running that."""
     from scheduler.clusters.worker_setup import identify
 
     return identify(PROJECT_PACKAGES, [name for name in library_versions() if name not in _ONLY_HERE])

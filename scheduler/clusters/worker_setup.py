@@ -23,7 +23,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from distributed import Worker, WorkerPlugin
+from distributed import Status, Worker, WorkerPlugin
+
+FITNESS_TOPIC = "leptophile-fitness"
+"""Topic of events of workers that a client uses and does not own: whether they run what it runs."""
 
 
 class Identity(NamedTuple):
@@ -153,7 +156,11 @@ def prepare_process(
 
 
 class PreparedWorker(WorkerPlugin):  # type: ignore[misc]  # distributed is untyped
-    """Prepares a worker, also one that joins later or replaces a dead one; a worker that cannot be is not used."""
+    """Prepares a worker, also one that joins later or replaces a dead one; a worker that cannot be is not used.
+
+    Of a cluster that belongs to the client it is closed before it gets a task. On another cluster it says so, before it
+    can return a result, and the client stops (`scheduler.worker_deaths`).
+    """
 
     def __init__(
         self,
@@ -187,10 +194,15 @@ class PreparedWorker(WorkerPlugin):  # type: ignore[misc]  # distributed is unty
             )
         except Exception as error:  # noqa: BLE001 - a worker that cannot be prepared must not get tasks
             problem = f"could not be prepared ({type(error).__name__}: {error})"
+        if not self.owned:
+            fitness = {"worker": worker.address, "code": self.expected.code, "problem": problem or ""}
+            worker.log_event(FITNESS_TOPIC, fitness)
         if problem is None:
             worker.leptophile_code = self.expected.code
             return
         if self.owned:
+            # no task is sent to a worker in this state, and none is begun
+            worker.status = Status.closing_gracefully
             worker.loop.call_later(1.0, worker.close)
         raise RuntimeError(f"Worker {worker.address} {problem}")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -16,8 +17,11 @@ from models.search import Channel, Process
 from scheduler.commands.options import JsonOption, OnBadFile, SiteOption
 
 if TYPE_CHECKING:
+    from processors.fileset import MapFiles
+    from processors.locations import Location
     from scheduler.configuration import AnalysisConfig
-    from scheduler.conversion import ConversionSummary, MapOver
+    from scheduler.conversion import ConversionSummary
+    from scheduler.conversion_sources import Sources
     from scheduler.progress import Terminal
     from scheduler.sample_description import SampleDescription
 
@@ -34,8 +38,16 @@ _IS_DATA = typer.Option("--data/--mc", help="Data or simulation; by default, wha
 
 
 def convert(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="B2BII files, or folders of them.")],
     out: Annotated[Path, typer.Option("--out", metavar="PATH", help="A file for one input, a folder for many.")],
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="FILE…", help="B2BII files, folders of them, or URLs.")
+    ] = None,
+    catalogue: Annotated[
+        Path | None, typer.Option("--catalogue", help="YAML catalogue whose files are converted; see docs/datasets.md.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="Which of the catalogue's data sets; the only one by default.")
+    ] = None,
     sample: Annotated[
         str | None, typer.Option(help="Name of the sample; by default that of the folder that is written to.")
     ] = None,
@@ -47,7 +59,7 @@ def convert(
     cross_section_fb: Annotated[
         float | None, typer.Option("--cross-section-fb", help="Cross-section of what was generated, fb.")
     ] = None,
-    cross_section_source: Annotated[str, typer.Option(help="Where the cross-section comes from.")] = "",
+    cross_section_source: Annotated[str | None, typer.Option(help="Where the cross-section comes from.")] = None,
     n_generated: Annotated[
         int | None, typer.Option("--n-generated", help="Events generated for all files; those in them by default.")
     ] = None,
@@ -72,25 +84,30 @@ def convert(
     from scheduler.sample_description import SampleDescription
 
     analysis = AnalysisConfig() if config is None else load_configuration(config)
-    sources = _sources(files)
-    targets = _targets(sources, out)
-    _refuse_overwriting(sources, targets)
+    terminal = Terminal(settings=analysis.progress)
+    sources = _sources(files, catalogue, dataset, terminal)
+    targets = _targets(sources.files, out, folder=catalogue is not None and out.suffix != ".root")
+    _refuse_overwriting(sources.files, targets)
+    said = {
+        "process": process,
+        "is_data": is_data,
+        "channel": channel,
+        "m_phi_gev": m_phi_gev,
+        "ctau_mm": ctau_mm,
+        "cross_section_fb": cross_section_fb,
+        "cross_section_source": cross_section_source,
+        "n_generated": n_generated,
+        "luminosity_fb": luminosity_fb,
+    }
     description = _described(
         SampleDescription,
-        name=sample or targets[0].resolve().parent.name,
-        process=process,
-        is_data=is_data,
-        channel=channel,
-        m_phi_gev=m_phi_gev,
-        ctau_mm=ctau_mm,
-        cross_section_fb=cross_section_fb,
-        cross_section_source=cross_section_source,
-        n_generated=n_generated,
-        luminosity_fb=luminosity_fb,
+        name=sample or sources.name or targets[0].resolve().parent.name,
         cross_sections=analysis.simulation.cross_sections,
+        # the command line has the last word
+        **{**sources.described, **{key: value for key, value in said.items() if value is not None}},
     )
     plan = ConversionPlan(
-        sources,
+        sources.files,
         targets,
         description,
         analysis.conversion,
@@ -98,36 +115,37 @@ def convert(
         analysis.candidates.tracks if skim else None,
         on_bad_file.value,
     )
-    terminal = Terminal(settings=analysis.progress)
-    with _mapping(len(sources), site, analysis, terminal) as map_over:
-        summary = convert_files(plan, map_over, terminal)
+    with _mapping(len(sources.files), site, analysis, terminal) as map_files:
+        summary = convert_files(plan, map_files, terminal)
     _say(summary, terminal)
     if json_output:
         typer.echo(json.dumps(_as_json(summary)))
 
 
-def _sources(files: Sequence[Path]) -> tuple[Path, ...]:
-    """Return the files, folders replaced by what is in them."""
-    found: list[Path] = []
-    for path in files:
-        inside = sorted(path.glob("*.root")) if path.is_dir() else [path]
-        if not inside:
-            raise UsageError(f"{path}: a folder without ROOT files.")
-        found += inside
-    twice = [path for path in found if found.count(path) > 1]
-    if twice:
-        raise UsageError(f"{twice[0]} is given twice.")
-    return tuple(found)
+def _sources(files: Sequence[str] | None, catalogue: Path | None, dataset: str | None, terminal: Terminal) -> Sources:
+    """Return what the command line says is converted."""
+    from scheduler.conversion_sources import catalogued_sources, given_sources
+
+    if (catalogue is None) == (not files):
+        raise UsageError("Say what is converted: either files, folders and URLs, or --catalogue with --dataset.")
+    if catalogue is None:
+        if dataset is not None:
+            raise UsageError("--dataset names a data set of a --catalogue.")
+        return given_sources(files or ())
+    sources = catalogued_sources(catalogue, dataset)
+    for note in sources.notes:
+        terminal.say(f"convert: {note}")
+    return sources
 
 
-def _targets(sources: Sequence[Path], out: Path) -> tuple[Path, ...]:
-    """Return where each file goes."""
-    if len(sources) == 1 and not out.is_dir():
+def _targets(sources: Sequence[Location], out: Path, *, folder: bool) -> tuple[Path, ...]:
+    """Return where each file goes; `folder` says that `out` is one however many files there are."""
+    if len(sources) == 1 and not folder and not out.is_dir():
         return (out,)
     if out.is_file() or (out.suffix == ".root" and not out.is_dir()):
         raise UsageError(f"--out: {out} has to be a folder for {len(sources)} files.")
-    targets = tuple(out / f"{path.stem}.root" for path in sources)
-    taken: dict[Path, Path] = {}
+    targets = tuple(out / f"{_stem(location)}.root" for location in sources)
+    taken: dict[Path, Location] = {}
     for source, target in zip(sources, targets, strict=True):
         if target in taken:
             raise UsageError(f"{taken[target]} and {source} would both become {target}.")
@@ -135,8 +153,12 @@ def _targets(sources: Sequence[Path], out: Path) -> tuple[Path, ...]:
     return targets
 
 
-def _refuse_overwriting(sources: Sequence[Path], targets: Sequence[Path]) -> None:
-    inputs = {path.resolve() for path in sources}
+def _stem(location: Location) -> str:
+    return Path(urlsplit(str(location)).path).stem if isinstance(location, str) else location.stem
+
+
+def _refuse_overwriting(sources: Sequence[Location], targets: Sequence[Path]) -> None:
+    inputs = {path.resolve() for path in sources if isinstance(path, Path)}
     for target in targets:
         if target.resolve() in inputs:
             raise UsageError(f"--out: {target} is one of the files to convert.")
@@ -154,38 +176,18 @@ def _described(kind: type[SampleDescription], **said: Any) -> SampleDescription:
 
 
 @contextmanager
-def _mapping(n_files: int, site: str, config: AnalysisConfig, terminal: Terminal) -> Iterator[MapOver]:
+def _mapping(n_files: int, site: str, config: AnalysisConfig, terminal: Terminal) -> Iterator[MapFiles]:
     """Yield how work on files is mapped: here for one file, over the workers of the site for several."""
+    from processors.fileset import map_here
     from scheduler.clusters import check_site, connect
-    from scheduler.tasks import map_tasks
+    from scheduler.file_mapping import FileMapping
 
     check_site(site)
     if n_files == 1 and site == _LOCAL:
-        yield lambda function, items: list(map(function, items))
+        yield map_here
         return
     with connect(site, config.cluster, terminal) as client:
-
-        def map_over(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
-            if not items:
-                return []
-            return map_tasks(
-                client,
-                function,
-                items,
-                describe=_name,
-                label="convert",
-                unit="files",
-                settings=config.tasks,
-                terminal=terminal,
-            )
-
-        yield map_over
-
-
-def _name(item: Any) -> str:
-    """Return the path that a piece of work is about."""
-    item = getattr(item, "source", item)
-    return str(getattr(item, "path", item))
+        yield FileMapping(client, "convert", config.tasks, terminal)
 
 
 def _say(summary: ConversionSummary, terminal: Terminal) -> None:

@@ -45,6 +45,7 @@ class Method(StrEnum):
     QMC = "qmc"
     TOYMC = "toymc"
     CLS = "cls"
+    CLS_TOYS = "cls-toys"
 
 
 def limits(
@@ -60,6 +61,9 @@ def limits(
         float | None, typer.Option(min=0.5, max=0.9999, help="Confidence and credibility level; 0.9 by default.")
     ] = None,
     expected: Annotated[bool, typer.Option(help="Expected Bayesian limits too, from toys.")] = False,
+    goodness_toys: Annotated[
+        int | None, typer.Option(min=0, help="Toys that calibrate the goodness of fit; none by default.")
+    ] = None,
     measurement: Annotated[str | None, typer.Option(help="Name of the measurement; the first one by default.")] = None,
     engine: Annotated[
         Engine, typer.Option(help="pyhf: its own slow fits and CLs limits, for models without a compiled form.")
@@ -90,7 +94,7 @@ def limits(
         raise UsageError("--plots: figures are drawn by the compiled engine only.")
     if workers is not None and site != _LOCAL:
         raise UsageError("--workers: how many a site has is said in its file.")
-    settings = _settings(config, method or [Method.ALL], level, expected=expected)
+    settings = _settings(config, method or [Method.ALL], level, goodness_toys, expected=expected)
     infer = WorkspaceInference(settings, measurement, engine, seed)
     files = workspace_files(workspaces)
     with result_lines(json_path) if json_path is not None else nullcontext() as lines:
@@ -105,17 +109,26 @@ def limits(
     _raise_incomplete(found)
 
 
-def _settings(config: str | None, asked: Sequence[Method], level: float | None, *, expected: bool) -> InferenceSettings:
+def _settings(
+    config: str | None, asked: Sequence[Method], level: float | None, goodness_toys: int | None, *, expected: bool
+) -> InferenceSettings:
     from models.inference.configuration import InferenceSettings, LimitMethod
 
     settings = InferenceSettings() if config is None else _configured(config)
-    methods = settings.methods if Method.ALL in asked else tuple(LimitMethod(method) for method in asked)
-    methods = tuple(m for m in methods if m is not LimitMethod.EXPECTED_BAYESIAN)
+    if Method.ALL in asked:
+        methods = [*settings.methods, *([LimitMethod.CLS_TOYS] if Method.CLS_TOYS in asked else [])]
+    else:
+        # Toys are thrown around the asymptotic limits, which then are worth comparing with.
+        with_cls = [LimitMethod.CLS] if Method.CLS_TOYS in asked else []
+        methods = [*with_cls, *(LimitMethod(method.replace("-", "_")) for method in asked)]
+    methods = [method for method in methods if method is not LimitMethod.EXPECTED_BAYESIAN]
     if expected:
-        methods += (LimitMethod.EXPECTED_BAYESIAN,)
-    changes: dict[str, Any] = {"methods": methods}
+        methods.append(LimitMethod.EXPECTED_BAYESIAN)
+    changes: dict[str, Any] = {"methods": tuple(dict.fromkeys(methods))}
     if level is not None:
         changes["confidence_level"] = level
+    if goodness_toys is not None:
+        changes["goodness_toys"] = goodness_toys
     return settings.model_copy(update=changes)
 
 

@@ -15,6 +15,9 @@ def scale_test(
     run: Annotated[
         Path | None, typer.Option("--run", help="Run folder whose ntuples are processed; simulated in --out otherwise.")
     ] = None,
+    sample: Annotated[
+        list[str] | None, typer.Option("--sample", help="Only this sample of it; may be repeated. All by default.")
+    ] = None,
     site: Annotated[
         list[str] | None, typer.Option("--site", help="Where the workers are; may be repeated. local by default.")
     ] = None,
@@ -24,6 +27,9 @@ def scale_test(
     chunk_size: Annotated[
         list[int] | None, typer.Option("--chunk-size", min=1, help="Entries of a chunk; 5000 and 20000 by default.")
     ] = None,
+    repeats: Annotated[
+        int, typer.Option("--repeats", min=1, help="Times that each run with work is done; the fastest counts.")
+    ] = 1,
     null_chunks: Annotated[
         int, typer.Option("--null-chunks", min=1, help="Chunks of the run without work, which measures overheads.")
     ] = 1000,
@@ -43,9 +49,11 @@ def scale_test(
     test = ScaleTest(
         out=run_folder(out).path,
         run=None if run is None else run_folder(run),
+        samples=tuple(sample or ()),
         sites=tuple(site or ["local"]),
         workers=tuple(sorted(set(workers or [1, cores]))),
         chunk_entries=tuple(sorted(set(chunk_size or [5_000, 20_000]))),
+        repeats=repeats,
         null_chunks=null_chunks,
         model_workers=model_workers,
         model_chunks=model_chunks,

@@ -6,10 +6,11 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
+from models.errors import ValidationFailedError
 from scheduler.commands.options import (
     ConfigOption,
     DryRunOption,
@@ -24,7 +25,7 @@ from scheduler.commands.options import (
     with_bad_files,
 )
 from scheduler.progress import Terminal
-from scheduler.steps.chain import CHAIN, HISTOGRAM, PROCESS, SIMULATE, TRAIN
+from scheduler.steps.chain import CHAIN, HISTOGRAM, PROCESS, REPORT, SIMULATE, TRAIN
 
 _READS_NO_DATA: Final = frozenset({SIMULATE.name, PROCESS.name, TRAIN.name})
 """Steps that do the same whether a run is blinded or not."""
@@ -83,6 +84,8 @@ def add_to(app: typer.Typer) -> None:
             app.command(name=step.name, help=step.summary)(_process)
         elif step is HISTOGRAM:
             app.command(name=step.name, help=step.summary)(_histogram)
+        elif step is REPORT:
+            app.command(name=step.name, help=step.summary)(_report)
         else:
             app.command(name=step.name, help=step.summary)(_step_command(step.name))
 
@@ -136,3 +139,35 @@ def _histogram(
         dry_run=dry_run,
         json_output=json_output,
     )
+
+
+def _report(
+    out: OutOption,
+    config: ConfigOption = None,
+    site: SiteOption = "local",
+    validation: Annotated[
+        bool,
+        typer.Option("--validation", help="Check the background too: validation/index.html has a verdict per check."),
+    ] = False,
+    dry_run: DryRunOption = False,
+    json_output: JsonOption = False,
+) -> None:
+    run_steps([REPORT.name], out=out, config=config, site=site, dry_run=dry_run, json_output=json_output)
+    if validation and not dry_run:
+        _validate(out, site)
+
+
+def _validate(out: Path, site: str) -> None:
+    """Validate a run and fail if one of its checks has."""
+    from scheduler.validation.checks import validate_run
+    from scheduler.validation.page import Verdict
+
+    run = run_folder(out)
+    results = validate_run(run, run, site=site)
+    terminal = Terminal()
+    for result in results:
+        terminal.say(result.summary)
+    terminal.say(str(run.validation / "index.html"))
+    failed = [result.name for result in results if result.verdict is Verdict.FAILED]
+    if failed:
+        raise ValidationFailedError(f"The validation failed in {len(failed)} checks: {', '.join(failed)}.")

@@ -14,7 +14,7 @@ from models.classifier.evaluation import Evaluation
 from models.errors import BadInputError
 from models.normalisation import ScaleFactors
 from models.scan_grid import display_edges_gev
-from models.search import Channel, Search
+from models.search import Channel, Process, Search
 from models.signal_shape import SignalModel
 from models.thresholds import ThresholdScan
 from processors.cutflow import SampleSummary
@@ -126,7 +126,21 @@ def read_contents(run: RunFolder, config: AnalysisConfig) -> ReportContents:
             for region in (*control_regions(search.channel), SIGNAL_REGION)
         },
         fit_spectra={s: spectrum(s, SIGNAL_REGION, display_edges_gev(s, config.scan)) for s in Search},
-        effective_luminosities=tuple(effective_luminosities(summaries, catalogue.samples, histograms, luminosity_fb)),
+        effective_luminosities=tuple(
+            effective_luminosities(
+                summaries, catalogue.samples, histograms, luminosity_fb, _library_sizes(catalogue, config)
+            )
+        ),
         limits=tuple(read_limits(run.limits_csv)),
         largest_excess=largest,
     )
+
+
+def _library_sizes(catalogue: SampleCatalogue, config: AnalysisConfig) -> dict[Process, int]:
+    """Return the sizes of the libraries that simulated samples were made from; none for samples made elsewhere."""
+    sizes = {
+        Process.TAUTAU: config.simulation.tau_library.n_decays,
+        Process.BBBAR: config.simulation.upsilon.library.n_decays,
+    }
+    own = {sample.process for sample in catalogue.samples.values() if sample.generator == GENERATOR}
+    return {process: size for process, size in sizes.items() if process in own}

@@ -1,26 +1,36 @@
 """How much luminosity the simulation of each background is worth, after each stage of the analysis.
 
 Weighted events are worth N = (Σw)²/Σw² unweighted ones. With a visible cross-section σ_vis = σ Σw(selected) / Σw(all)
-that makes an effective luminosity N / σ_vis. Copies of one generated event count as one after the requirements of the
-selection; in the regions they count as independent, which is what the statistical model takes them for. Importance
-sampling makes it larger than that of the generated events where it was aimed, and different from stage to stage.
+that makes an effective luminosity N / σ_vis. Copies of one generated event count as one. Importance sampling makes it
+larger than that of the generated events where it was aimed, and different from stage to stage.
+
+τ's and B mesons decay by drawing from a library, whose size limits what any number of events is worth. The relative
+variance that a library of n decays leaves is c/n (docs/simulation/generators.md), so that N is below n/c.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import sqrt
 from typing import Final, NamedTuple
 
-import numpy as np
-
-from models.search import BACKGROUNDS, Process, Search
+from models.search import BACKGROUNDS, Channel, Process, Search
 from processors.cutflow import Cut, SampleSummary
-from processors.histograms import SearchHistograms, component
+from processors.histograms import SearchHistograms
 from processors.regions import GENERAL_CONTROL_REGION, SIGNAL_REGION
 from processors.sample import SampleMetadata
 
 STAGES: Final = (Cut.FOUR_GOOD_TRACKS, Cut.LEPTON_PAIR, Cut.PHI_CANDIDATE)
 """Requirements after which the effective luminosity is given, before those of the regions."""
+
+
+LIBRARY_VARIANCE: Final[Mapping[Process, Mapping[str, Mapping[Channel, float]]]] = {
+    Process.BBBAR: {
+        Cut.FOUR_GOOD_TRACKS: {Channel.EE: 20.0, Channel.MUMU: 20.0},
+        Cut.LEPTON_PAIR: {Channel.EE: 84.0, Channel.MUMU: 50.0},
+    },
+}
+"""Measured c of the relative variance c/n that a library of n decays leaves. Later requirements are not known."""
 
 
 class EffectiveLuminosity(NamedTuple):
@@ -31,9 +41,13 @@ class EffectiveLuminosity(NamedTuple):
     """A requirement of the cutflow, or a region."""
     process: Process
     expected: float
-    """Events expected at the luminosity of the run."""
+    """Events expected at the luminosity of the run, before scale factors."""
+    error: float
+    """Its uncertainty from the size of the simulation; zero also where no event is left and it is not known."""
     luminosity_fb: float | None
     """Effective luminosity in fb⁻¹, None where no simulated event is left and nothing is known."""
+    library_limit_fb: float | None = None
+    """What it can be at most with the library of decays that the simulation drew from, in fb⁻¹; None if not known."""
 
 
 def effective_luminosity_fb(expected: float, variance: float, luminosity_fb: float) -> float | None:
@@ -64,6 +78,7 @@ def effective_luminosities(
     samples: Mapping[str, SampleMetadata],
     histograms: Mapping[Search, SearchHistograms],
     luminosity_fb: float,
+    library_sizes: Mapping[Process, int] | None = None,
 ) -> list[EffectiveLuminosity]:
     """Return the effective luminosity of every background at every stage of every search.
 
@@ -75,10 +90,18 @@ def effective_luminosities(
         Of every search, for the regions.
     luminosity_fb
         That the histograms are normalised to.
+    library_sizes
+        Decays in the library that a background's events are made from, where there is one.
     """
     return [
         EffectiveLuminosity(
-            search, stage, process, expected, effective_luminosity_fb(expected, variance, luminosity_fb)
+            search,
+            stage,
+            process,
+            expected,
+            sqrt(variance),
+            effective_luminosity_fb(expected, variance, luminosity_fb),
+            _library_limit_fb(process, search, stage, expected, luminosity_fb, library_sizes or {}),
         )
         for search in Search
         for process in BACKGROUNDS
@@ -87,6 +110,21 @@ def effective_luminosities(
             *_region_stages(process, histograms[search]),
         )
     ]
+
+
+def _library_limit_fb(
+    process: Process,
+    search: Search,
+    stage: str,
+    expected: float,
+    luminosity_fb: float,
+    library_sizes: Mapping[Process, int],
+) -> float | None:
+    constant = LIBRARY_VARIANCE.get(process, {}).get(stage, {}).get(search.channel)
+    size = library_sizes.get(process)
+    if constant is None or size is None or expected <= 0.0:
+        return None
+    return effective_luminosity_fb(expected, expected**2 * constant / size, luminosity_fb)
 
 
 def describe_cut_stages(
@@ -139,7 +177,6 @@ def _normalised(
 
 
 def _region_stages(process: Process, histograms: SearchHistograms) -> Iterator[tuple[str, float, float]]:
-    control = component(histograms.control, process, place={"region": GENERAL_CONTROL_REGION, "leading": sum})
-    signal = component(histograms.signal_region, process)
-    for region, contents in ((GENERAL_CONTROL_REGION, control), (SIGNAL_REGION, signal)):
-        yield region, float(np.sum(contents.value)), float(np.sum(contents.variance))
+    for region in (GENERAL_CONTROL_REGION, SIGNAL_REGION):
+        contents = histograms.contents(region, process)
+        yield region, contents.total, contents.total_variance

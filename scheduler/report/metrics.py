@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.published_limits import PublishedLimits
-from models.search import Channel, Process
+from models.search import Channel, Process, Search
 from models.settings import Settings
+from processors.regions import GENERAL_CONTROL_REGION, SIGNAL_REGION
 from scheduler.limits_table import LimitRow
 from scheduler.report.contents import ReportContents
 from scheduler.report.effective_luminosity import EffectiveLuminosity
+from scheduler.report.signal_closure import closure_p_values
 
 
 class ChannelMetrics(Settings):
@@ -26,6 +28,14 @@ class ChannelMetrics(Settings):
     """Class → area under the ROC curve of the signal against it."""
 
 
+class BackgroundYield(Settings):
+    """Expected events of one background, before scale factors."""
+
+    expected: float
+    simulation_error: float
+    """From the size of the simulation."""
+
+
 class RunMetrics(Settings):
     """Key figures of a run."""
 
@@ -35,6 +45,10 @@ class RunMetrics(Settings):
     scale_factors: dict[Process, float]
     effective_luminosity_fb: dict[str, dict[Process, float | None]]
     """`<search>/<cut or region>` → background → effective luminosity of its simulation, None without any event."""
+    background_yields: dict[str, dict[Process, BackgroundYield]]
+    """`<search>/<region>` → background → events expected at the luminosity of the run."""
+    signal_closure_p_values: dict[Search, dict[str, float]]
+    """Search → efficiency, resolution and shape → p-value of the interpolation's closure."""
     correct_candidates: dict[str, float]
     """`<search>/<signal sample>` → fraction of events whose kept candidate is the true one."""
 
@@ -81,6 +95,8 @@ def run_metrics(contents: ReportContents, published: PublishedLimits, projection
         channels=channels,
         scale_factors={process: factor.value for process, factor in contents.scale_factors.factors.items()},
         effective_luminosity_fb=_by_stage(contents.effective_luminosities),
+        background_yields=_yields(contents.effective_luminosities),
+        signal_closure_p_values={search: closure_p_values(models) for search, models in contents.signals.items()},
         correct_candidates={
             f"{search}/{name}": purity["true"] / purity["kept"]
             for name, summary in contents.summaries.items()
@@ -88,6 +104,15 @@ def run_metrics(contents: ReportContents, published: PublishedLimits, projection
             if contents.catalogue.samples[name].channel is search.channel and purity["kept"] > 0
         },
     )
+
+
+def _yields(values: Sequence[EffectiveLuminosity]) -> dict[str, dict[Process, BackgroundYield]]:
+    regions: dict[str, dict[Process, BackgroundYield]] = {}
+    for value in values:
+        if value.stage in (GENERAL_CONTROL_REGION, SIGNAL_REGION):
+            counted = BackgroundYield(expected=value.expected, simulation_error=value.error)
+            regions.setdefault(f"{value.search}/{value.stage}", {})[value.process] = counted
+    return regions
 
 
 def _by_stage(values: Sequence[EffectiveLuminosity]) -> dict[str, dict[Process, float | None]]:

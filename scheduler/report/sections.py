@@ -22,6 +22,7 @@ from scheduler.limits_table import LargestExcess
 from scheduler.report import (
     classifier_figures,
     limit_figures,
+    signal_closure,
     signal_figures,
     signal_lifetimes,
     spectrum_figures,
@@ -201,7 +202,15 @@ class ReportWriter:
             "Candidate masses after scale factors. The uncertainty adds simulation statistics, systematic sources and "
             "scale factors in quadrature. The signal is drawn at an arbitrary scale.",
             tuple(figures),
-            (tables.yield_table(self.contents.spectra, self.tables),),
+            (
+                tables.yield_table(self.contents.spectra, self.tables),
+                tables.background_table(
+                    self.contents.effective_luminosities,
+                    self.contents.scale_factors,
+                    self.contents.luminosity_fb,
+                    self.tables,
+                ),
+            ),
         )
 
     def _signal_overlay(self, search: Search, region: str, spectrum: Spectrum) -> SignalOverlay | None:
@@ -266,14 +275,16 @@ class ReportWriter:
 
     def _signal(self) -> Section:
         models, signals = self.contents.signal_models, self.contents.signals
-        figures = [
-            self._figure(signal_figures.efficiency(models), "efficiency", "Efficiency against mass, prompt."),
-            self._figure(signal_figures.resolution(models), "resolution", "Mass resolution against mass, prompt."),
-        ]
+        shown = (0.0, *self.config.report.signal_ctau_mm)
+        against_mass = signal_figures.against_mass(signals, shown)
+        caption = "Efficiency, resolution and fraction of correct candidates against mass, for some lifetimes of φ."
+        figures = [self._figure(against_mass, "signal_against_mass", caption)]
         flying = signal_lifetimes.lifetime_figure(signals)
         if flying is not None:
             caption = "Efficiency, resolution and fraction of correct candidates against the lifetime of φ."
             figures.append(self._figure(flying, "signal_lifetimes", caption))
+        caption = "Each generated mass predicted from the others: pulls, and the p-value of the shape."
+        figures.append(self._figure(signal_closure.closure_figure(signals), "signal_closure", caption))
         return Section(
             SectionName.SIGNAL,
             "Signal in the signal region, from simulated samples: reweighted to every lifetime, and interpolated "
@@ -282,7 +293,7 @@ class ReportWriter:
             (
                 tables.signal_table(models, self.tables),
                 signal_lifetimes.lifetime_table(signals, self.tables),
-                signal_lifetimes.closure_table(signals, self.tables),
+                signal_closure.closure_table(signals, self.tables),
             ),
         )
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, PositiveFloat, field_validator
 
 from models.settings import Settings
 
@@ -30,6 +30,8 @@ class ReportSettings(Settings):
     """Scan masses of the mumu channel whose fits are drawn."""
     fit_view_half_width_sigma: float = Field(default=25.0, gt=0)
     """Half-width of the mass range that fit figures show, in units of the resolution σ(m_φ)."""
+    signal_ctau_mm: tuple[PositiveFloat, ...] = (10.0, 50.0, 100.0)
+    """Lifetimes of φ beside prompt that the figure of the signal against mass shows, where they are modelled."""
     maximum_spectrum_bins: int = Field(default=100, ge=10)
     """Spectra of whole regions merge neighbouring display bins until there are no more than this."""
     projection_luminosity_fb: float = Field(default=626.0, gt=0)

@@ -1,4 +1,4 @@
-"""The signal against mass and lifetime, and the closure of its interpolation: figure and tables of the report."""
+"""The signal against mass and lifetime: figure and table of the report."""
 
 from __future__ import annotations
 
@@ -65,34 +65,6 @@ def lifetime_table(signal: Mapping[Search, SignalModels], folder: Path) -> Table
     left_out = f" Too few simulated events at some mass for cτ = {lengths} mm." if refused else ""
     caption = f"Signal in the signal region against mass and lifetime, from one reweighted sample a mass.{left_out}"
     return table("signal_lifetimes", caption, header, rows, folder)
-
-
-def closure_table(signal: Mapping[Search, SignalModels], folder: Path) -> TableEntry:
-    """Return each inner generated mass predicted from all others (prompt), with the pull of its efficiency."""
-    rows: list[list[Cell]] = [
-        [
-            str(search),
-            point.m_phi_gev,
-            100 * point.efficiency.value,
-            100 * point.efficiency_predicted.value,
-            point.efficiency_pull,
-            1000 * point.sigma_gev,
-            1000 * point.sigma_predicted_gev,
-            point.shape_distance,
-            point.effective_candidates,
-        ]
-        for search, models in signal.items()
-        for point in models.closure
-    ]
-    header = (
-        "search", "m_φ [GeV]", "efficiency [%]", "predicted [%]", "pull", "σ(m_φ) [MeV]", "predicted [MeV]",
-        "shape distance", "effective candidates",
-    )  # fmt: skip
-    caption = (
-        "Closure of the interpolation in mass: each generated mass left out and predicted from the others. The shape "
-        "distance is the largest difference of the cumulative distributions; 95 % of chance ones are below 1.36/√n."
-    )
-    return table("signal_closure", caption, header, rows, folder)
 
 
 def _values(models: SignalModels, m_phi_gev: float) -> NDArray[np.float64]:

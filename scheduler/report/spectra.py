@@ -8,10 +8,8 @@ import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from models.scan_grid import sum_into_bins
 from models.search import BACKGROUNDS, Process
-from processors.histograms import Contents, SearchHistograms, component
-from processors.regions import SIGNAL_REGION
+from processors.histograms import Contents, SearchHistograms
 from processors.scoring import NOMINAL
 
 FloatArray = NDArray[np.float64]
@@ -73,21 +71,20 @@ def region_spectrum(
         Fraction of the data of this region that was read when the histograms were filled, which expectations are
         scaled to; 0 if it is blinded.
     """
-    spectra, place = _region(histograms, region)
     share = opened_fraction or 1.0
     nominal: dict[str, FloatArray] = {}
     variance = np.zeros(len(edges_gev) - 1)
     for process in BACKGROUNDS:
-        counted = _counted(spectra, process, NOMINAL, place, edges_gev)
+        counted = _counted(histograms, region, process, NOMINAL, edges_gev)
         factor, relative_error = scale_factors.get(process, (1.0, 0.0))
         if np.any(counted.value):
             nominal[process] = factor * counted.value
         variance += factor**2 * counted.variance + (relative_error * factor * counted.value) ** 2
-    for source in systematic_sources(spectra):
+    for source in systematic_sources(histograms.spectrum(region)):
         shift = np.zeros(len(edges_gev) - 1)
         for process in BACKGROUNDS:
             up, down = (
-                _counted(spectra, process, f"{source}_{side}", place, edges_gev).value for side in ("up", "down")
+                _counted(histograms, region, process, f"{source}_{side}", edges_gev).value for side in ("up", "down")
             )
             shift += scale_factors.get(process, (1.0, 0.0))[0] * (up - down) / 2
         variance += shift**2
@@ -95,7 +92,7 @@ def region_spectrum(
         edges_gev,
         {name: share * counts for name, counts in sorted(nominal.items(), key=lambda item: float(np.sum(item[1])))},
         share * np.sqrt(variance),
-        None if opened_fraction == 0 else _counted(spectra, Process.DATA, NOMINAL, place, edges_gev).value,
+        None if opened_fraction == 0 else _counted(histograms, region, Process.DATA, NOMINAL, edges_gev).value,
     )
 
 
@@ -109,16 +106,7 @@ def systematic_sources(spectra: hist.Hist) -> list[str]:
     )
 
 
-def _region(histograms: SearchHistograms, region: str) -> tuple[hist.Hist, dict[str, object]]:
-    """Return the histogram that counts a region, and the choices on its axes besides process, variation and mass."""
-    if region == SIGNAL_REGION:
-        return histograms.signal_region, {}
-    return histograms.control, {"region": region, "leading": sum}
-
-
 def _counted(
-    spectra: hist.Hist, process: Process, variation: str, place: Mapping[str, object], edges_gev: FloatArray
+    histograms: SearchHistograms, region: str, process: Process, variation: str, edges_gev: FloatArray
 ) -> Contents:
-    fine = component(spectra, process, variation, place)
-    fine_edges_gev = np.asarray(spectra.axes["mass"].edges)
-    return Contents(*(sum_into_bins(part, fine_edges_gev, edges_gev) for part in fine))
+    return histograms.contents(region, process, variation).in_bins(histograms.edges_gev(region), edges_gev)

@@ -11,6 +11,7 @@ from models.normalisation import ScaleFactors
 from models.search import Process, Search
 from models.signal_shape import SignalModel
 from processors.cutflow import Cut, SampleSummary
+from processors.regions import GENERAL_CONTROL_REGION, SIGNAL_REGION
 from processors.sample import SampleMetadata
 from scheduler.limits_table import COLUMNS, LimitRow
 from scheduler.report.effective_luminosity import EffectiveLuminosity
@@ -76,11 +77,60 @@ def cutflow_table(
 def effective_luminosity_table(values: Sequence[EffectiveLuminosity], luminosity_fb: float, folder: Path) -> TableEntry:
     """Return events expected at the luminosity of the run and the effective luminosity of their simulation."""
     rows: list[list[Cell]] = [
-        [str(v.search), str(v.process), v.stage.replace("_", " "), v.expected, v.luminosity_fb] for v in values
+        [
+            str(v.search),
+            str(v.process),
+            v.stage.replace("_", " "),
+            v.expected,
+            v.error,
+            v.luminosity_fb,
+            v.library_limit_fb,
+        ]
+        for v in values
     ]
-    header = ("search", "component", "after", f"events at {luminosity_fb:g} fb⁻¹", "effective luminosity [fb⁻¹]")
-    caption = "What the simulation of each background is worth, (Σw)²/Σw² over the cross-section; empty: no event left."
+    header = (
+        "search", "component", "after", f"events at {luminosity_fb:g} fb⁻¹", "± (simulation)",
+        "effective luminosity [fb⁻¹]", "at most, by the library of decays [fb⁻¹]",
+    )  # fmt: skip
+    caption = (
+        "What the simulation of each background is worth, (Σw)²/Σw² over the cross-section, copies of a generated "
+        "event counted as one; empty: no event left. The last column is what no more events would exceed, because "
+        f"decays are drawn from a library of finite size{_library_errors(values, luminosity_fb)}; its variance is not "
+        "in the errors."
+    )
     return table("effective_luminosity", caption, header, rows, folder)
+
+
+def _library_errors(values: Sequence[EffectiveLuminosity], luminosity_fb: float) -> str:
+    """Return the relative errors that finite libraries leave after the lepton pair, in words."""
+    errors = [
+        f"{v.search} {v.process} {100 * np.sqrt(luminosity_fb / (v.library_limit_fb * v.expected)):.2g} %"
+        for v in values
+        if v.library_limit_fb is not None and v.stage == Cut.LEPTON_PAIR
+    ]
+    return f" (after the lepton pair: {', '.join(errors)})" if errors else ""
+
+
+def background_table(
+    values: Sequence[EffectiveLuminosity], factors: ScaleFactors, luminosity_fb: float, folder: Path
+) -> TableEntry:
+    """Return the yield of every background in control and signal regions, as simulated and after scale factors."""
+    scale = factors.for_templates()
+    rows: list[list[Cell]] = []
+    for v in values:
+        if v.stage in (GENERAL_CONTROL_REGION, SIGNAL_REGION):
+            factor, relative = scale.get(v.process, (1.0, 0.0))
+            scaled = (factor * v.expected, factor * v.error, relative * factor * v.expected)
+            rows.append([str(v.search), v.stage, str(v.process), v.expected, v.error, *scaled, v.luminosity_fb])
+    header = (
+        "search", "region", "component", "events", "± (simulation)", "after scale factor", "± (simulation) ",
+        "± (scale factor)", "effective luminosity [fb⁻¹]",
+    )  # fmt: skip
+    caption = (
+        f"Every background at {luminosity_fb:g} fb⁻¹ in the general control and the signal region, inside the mass "
+        "window, with the statistical uncertainty of its simulation, copies of a generated event counted as one."
+    )
+    return table("background_yields", caption, header, rows, folder)
 
 
 def candidate_table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 from collections.abc import Sequence
@@ -138,20 +139,23 @@ def _draw_weak(axes: Axes, report: ScaleReport) -> None:
 
 
 def _draw_overhead(axes: Axes, report: ScaleReport) -> None:
-    most_workers = max(run.n_workers for run in report.of_kind("strong"))
-    for kind, marker in (("strong", "o"), ("null", "D")):
-        runs = sorted(
-            (run for run in report.of_kind(kind) if kind == "null" or run.n_workers == most_workers),
-            key=lambda run: run.chunk_entries,
-        )
-        label = "no work" if kind == "null" else "selection"
-        axes.plot(
-            [run.chunk_entries for run in runs],
-            [1e3 * run.overhead_per_chunk_s for run in runs],
-            marker,
-            linestyle="-",
-            label=label,
-        )
+    for kind, marker, label in (("strong", "o", "selection"), ("null", "D", "no work")):
+        runs = report.of_kind(kind)
+        for (site, n_workers), color in zip(
+            sorted({(run.site, run.n_workers) for run in runs}), itertools.cycle(f"C{n}" for n in range(10))
+        ):
+            series = sorted(
+                (run for run in runs if (run.site, run.n_workers) == (site, n_workers)),
+                key=lambda run: run.chunk_entries,
+            )
+            axes.plot(
+                [run.chunk_entries for run in series],
+                [1e3 * run.overhead_per_chunk_s for run in series],
+                marker,
+                linestyle="-" if kind == "strong" else "none",
+                color=color,
+                label=f"{label}, {n_workers} workers, {site}",
+            )
     axes.axhline(15.0, color="0.6", linestyle=":", label="15 ms")
     axes.set(xlabel="entries of a chunk", ylabel="beside the work, ms a chunk", title="Overhead", xscale="log")
     axes.set_ylim(bottom=0.0)

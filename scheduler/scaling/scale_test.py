@@ -39,9 +39,11 @@ class ScaleTest:
 
     out: Path
     run: RunFolder | None
+    samples: tuple[str, ...]
     sites: tuple[str, ...]
     workers: tuple[int, ...]
     chunk_entries: tuple[int, ...]
+    repeats: int
     null_chunks: int
     model_workers: int
     model_chunks: int
@@ -54,7 +56,7 @@ class ScaleTest:
         ntuples = config.inputs.ntuples or run.ntuples
         if not ntuples.is_dir():
             raise UsageError(f"--run: {run.path} has no ntuples.")
-        fileset = build_fileset(ntuples).fileset
+        fileset = self._chosen(build_fileset(ntuples).fileset)
         machine = Machine.this()
         measurements = [m for site in self.sites for m in self._measure(site, fileset, config)]
         costs = self._costs(measurements)
@@ -66,6 +68,12 @@ class ScaleTest:
             draw(report, self.out / f"scale.{suffix}")
         self._tell(report)
         return report
+
+    def _chosen(self, fileset: dict[str, DatasetSpec]) -> dict[str, DatasetSpec]:
+        unknown = [name for name in self.samples if name not in fileset]
+        if unknown:
+            raise UsageError(f"--sample: there is no '{unknown[0]}', only {', '.join(fileset)}.")
+        return {name: spec for name, spec in fileset.items() if not self.samples or name in self.samples}
 
     def _events(self) -> tuple[RunFolder, AnalysisConfig]:
         if self.run is not None:
@@ -92,20 +100,24 @@ class ScaleTest:
                 config.tasks,
                 self.terminal,
             )
-            most = ChunkSettings(entries=self.chunk_entries[-1])
-            # the first run of a worker imports and compiles
-            laboratory.measure("warm-up", fileset, addresses, most)
+            least, most = (ChunkSettings(entries=self.chunk_entries[index]) for index in (0, -1))
+            # the first chunks of a worker import and compile: many small ones reach every worker
+            laboratory.measure("warm-up", fileset, addresses, least)
+
+            def fastest(kind: str, files: dict[str, DatasetSpec], n: int, chunks: ChunkSettings) -> Measurement:
+                runs = [laboratory.measure(kind, files, addresses[:n], chunks) for _ in range(self.repeats)]
+                return min(runs, key=lambda run: run.wall_s)
+
             name = f"performance_{_file_name(site)}.html"
             with performance_report(filename=str(self.out / name)):
                 for entries in self.chunk_entries:
                     for n_workers in self.workers:
-                        yield laboratory.measure(
-                            "strong", fileset, addresses[:n_workers], ChunkSettings(entries=entries)
-                        )
+                        yield fastest("strong", fileset, n_workers, ChunkSettings(entries=entries))
                 for n_workers in self.workers:
-                    yield laboratory.measure("weak", _repeated(fileset, n_workers), addresses[:n_workers], most)
+                    yield fastest("weak", _repeated(fileset, n_workers), n_workers, most)
                 chunks = ChunkSettings(entries=self._null_entries(fileset, laboratory))
-                yield laboratory.measure("null", fileset, addresses, chunks, processor=NullProcessor())
+                for n_workers in self.workers:
+                    yield laboratory.measure("null", fileset, addresses[:n_workers], chunks, processor=NullProcessor())
 
     def _null_entries(self, fileset: Mapping[str, DatasetSpec], laboratory: Laboratory) -> int:
         """Return the chunk size that gives about as many chunks as asked for."""
@@ -115,7 +127,7 @@ class ScaleTest:
         return max(counted.n_events // self.null_chunks, 1)
 
     def _costs(self, measurements: list[Measurement]) -> TaskCosts:
-        null = next(m for m in measurements if m.kind == "null")
+        null = max((m for m in measurements if m.kind == "null"), key=lambda m: m.n_workers)
         busiest = max((m for m in measurements if m.kind == "strong"), key=lambda m: m.chunk_entries)
         return task_costs(null, busiest, len(pickle.dumps({"n_events": 0})))
 

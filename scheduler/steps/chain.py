@@ -43,7 +43,7 @@ def _external_inputs(config: AnalysisConfig, run: RunFolder) -> Mapping[str, Jso
 
 
 def _catalogued_ntuples(catalogue: Path) -> Mapping[str, JsonValue]:
-    from processors.root_files import file_stamp
+    from processors.locations import file_stamp
     from scheduler.dataset_catalogue import catalogue_digest, resolve_datasets
 
     files = [file for dataset in resolve_datasets(catalogue) for file in dataset.files]

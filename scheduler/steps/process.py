@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable
-from functools import partial
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from models.errors import IncompleteRunError
 from processors.belle_schema import BelleSchema
@@ -27,14 +26,13 @@ from processors.run_selection import Removed
 from scheduler.coffea_run import run_processor
 from scheduler.dataset_catalogue import resolve_datasets
 from scheduler.failures import write_failures
+from scheduler.file_mapping import FileMapping
 from scheduler.preprocessed_datasets import check_unchanged, known_files, preprocess, write_preprocessed
 from scheduler.report.effective_luminosity import describe_cut_stages
 from scheduler.sample_catalogue import SampleAccounting, SampleCatalogue, SkippedInput, write_catalogue
 from scheduler.steps.chain import ntuple_folder
 
 if TYPE_CHECKING:
-    from distributed import Client
-
     from scheduler.steps.step import StepContext
 
 
@@ -42,7 +40,7 @@ def execute(context: StepContext) -> None:
     """Check all ntuples, process them, and write candidates, catalogue, cutflow and corrections."""
     config = context.config
     corrections = load_corrections(config.candidates.corrections)
-    map_files = partial(_map_files, context.client())
+    map_files = FileMapping(context.client(), "process: looking at files", config.tasks, context.terminal)
     known = known_files(context.run.datasets, context.output.datasets)
     options = _ScanOptions(skip_bad_files=config.inputs.skip_bad_files, map_files=map_files, known=known)
     if config.inputs.catalogue is None:
@@ -119,10 +117,6 @@ class _ScanOptions(TypedDict):
     skip_bad_files: bool
     map_files: MapFiles
     known: dict[str, CheckedFile]
-
-
-def _map_files(client: Client, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-    return list(client.gather(client.map(function, list(items), pure=False)))
 
 
 def _check_events(summaries: dict[str, SampleSummary], scan: FilesetScan) -> None:

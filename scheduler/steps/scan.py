@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,8 +12,8 @@ from models.errors import ConfigurationError
 from models.inference.look_elsewhere import global_significance
 from models.inference.toy_significances import GlobalPValue
 from models.normalisation import ScaleFactors
-from models.scan_grid import MassPoint, mass_points
-from models.search import Channel, Search
+from models.scan_grid import MassPoint, mass_points, stretch_ends
+from models.search import Search
 from processors.blinding import Unblinding
 from processors.correction_sets import CorrectionName, read_corrections
 from processors.histograms import load_histograms
@@ -38,9 +38,6 @@ from scheduler.unblinding import read_unblinding
 
 if TYPE_CHECKING:
     from scheduler.steps.step import StepContext
-
-_GAP: Final = 1.5
-"""Neighbouring mass points further apart than this many steps of the scan are not neighbours."""
 
 
 def execute(context: StepContext) -> None:
@@ -142,26 +139,17 @@ def _write_global_significance(
 
     Toys are fitted at the same mass points. Returns what went wrong with them.
     """
-    scan = context.config.scan
     ordered = sorted((row for row in rows if row.significance is not None), key=lambda r: (r.channel, r.m_phi_gev))
     if not ordered:
         return []
-    significance, mass = column(ordered, "significance"), column(ordered, "m_phi_gev")
-    steps = {Channel.EE: scan.ee.step_gev, Channel.MUMU: scan.mumu.step_gev}
-    # A curve ends where the next point is of another channel or more than one step away: a veto, or a failed point.
-    ends = [
-        i + 1
-        for i in range(len(ordered) - 1)
-        if ordered[i + 1].channel != ordered[i].channel
-        or mass[i + 1] - mass[i] > _GAP * steps[Channel(ordered[i].channel)]
-    ]
-    result = global_significance(np.split(significance, ends))
+    fitted = {(row.channel, row.m_phi_gev) for row in ordered}
+    scanned = [point for point in points if (str(point.search.channel), point.m_phi_gev) in fitted]
+    ends = stretch_ends(scanned, context.config.scan)
+    result = global_significance(np.split(column(ordered, "significance"), ends))
     toys: GlobalPValue | None = None
     failures: list[TaskFailure] = []
     n_toys = context.config.look_elsewhere.n_toys
     if n_toys > 0:
-        fitted = {(row.channel, row.m_phi_gev) for row in ordered}
-        scanned = [point for point in points if (str(point.search.channel), point.m_phi_gev) in fitted]
         toys, failures = global_p_value_from_toys(
             context.client(), context.terminal, scanned, inputs, n_toys, result.z_local, context.config.tasks
         )

@@ -1,4 +1,4 @@
-"""Checks of classifier, thresholds, scale factors and the description of the classifier's inputs."""
+"""Checks of classifier, thresholds and scale factors."""
 
 from __future__ import annotations
 
@@ -9,21 +9,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from models.classifier.evaluation import Evaluation
-from models.classifier.persistence import load_classifier
-from models.input_comparison import InputComparison, compare_inputs
 from models.normalisation import NormalisationSettings, ScaleFactors
 from models.normalisation_checks import FactorPulls, stability, toy_pulls
-from models.search import Channel, Process, Search
+from models.search import Channel, Search
 from models.thresholds import ThresholdScan
-from processors.candidates import CandidateStore
 from processors.control_counts import control_inputs
 from processors.histograms import SearchHistograms
-from processors.luminosity import luminosity_weight
-from processors.regions import GENERAL_CONTROL_REGION, RegionSettings, assign_regions
-from processors.sample import SampleMetadata
-from processors.scoring import Columns, OutsideSignalRegion, finite_weights, score_candidates
-from processors.training_sample import TRAINING_SEARCH
-from scheduler.run_folder import RunFolder
 from scheduler.validation.page import Check, Verdict, verdict_of_p_value
 
 LARGEST_PULL_MEAN = 0.3
@@ -126,67 +117,22 @@ def scale_factor_checks(
     true = {process: factor.value for process, factor in factors.factors.items()}
     pulls = toy_pulls(general, true, settings, n_toys=n_toys, seed=seed)
     usable = [pull for pull in pulls if pull.n_toys >= n_toys // 2]
-    good = all(abs(p.mean) < LARGEST_PULL_MEAN and abs(p.width - 1) < LARGEST_WIDTH_DEVIATION for p in usable)
+    good = all(
+        abs(p.mean - p.expected_mean) < LARGEST_PULL_MEAN
+        and abs(p.width / p.expected_width - 1.0) < LARGEST_WIDTH_DEVIATION
+        for p in usable
+    )
+    bounded = [f"{p.process} ({p.expected_mean:.2f}, {p.expected_width:.2f})" for p in usable if p.expected_mean > 0.05]
     yield Check(
         "Pulls of scale factors",
         Verdict.PASSED if good and usable else Verdict.ATTENTION,
         f"{n_toys} pseudo-experiments with the fitted factors as the true ones; mean and width of pulls: "
         + (", ".join(f"{p.process} {p.mean:+.2f}, {p.width:.2f}" for p in usable) or "no factor is measured")
+        + (f"; expected are 0 and 1, but near the bound at zero {', '.join(bounded)}" if bounded else "")
         + ".",
         {f"{p.process}_{name}": value for p in usable for name, value in (("mean", p.mean), ("width", p.width))},
         _pull_figure(usable),
     )
-
-
-def input_checks(
-    run: RunFolder,
-    samples: Mapping[str, SampleMetadata],
-    factors: ScaleFactors,
-    regions: RegionSettings,
-    luminosity_fb: float,
-) -> Iterator[Check]:
-    """Yield the comparison of every classifier input in the general control region, worst described first."""
-    store = CandidateStore(run.candidates)
-    scale = factors.for_templates()
-    for channel in Channel:
-        search = TRAINING_SEARCH[channel]
-        classifier = load_classifier(run.classifier_of(channel))
-
-        data: list[Columns] = []
-        simulated: list[Columns] = []
-        for name, sample in samples.items():
-            if not sample.is_data and not sample.process.is_background:
-                continue
-            outside = OutsideSignalRegion(classifier, regions, name, sample.repeats)
-            columns = store.read_control(search, name, outside)
-            scores = score_candidates(columns, classifier, name, repeats=sample.repeats)
-            assigned = assign_regions(scores, channel, regions, is_data=sample.is_data, mass_gev=columns["m_ll_gev"])
-            kept = assigned.masks[GENERAL_CONTROL_REGION] & search.window.contains(columns["m_ll_gev"])
-            rows: Columns = {key: np.asarray(values)[kept] for key, values in columns.items()}
-            if sample.is_data:
-                data.append(rows)
-            elif kept.any():
-                factor = luminosity_weight(sample, luminosity_fb) * scale.get(Process(sample.process), (1.0, 0.0))[0]
-                simulated.append({**rows, "weight": factor * finite_weights(rows, "weight", name)})
-        names = classifier.features
-        joined = [
-            {key: np.concatenate([part[key] for part in parts]) for key in (*names, "weight")}
-            for parts in (data, simulated)
-        ]
-        if len(joined[0]["weight"]) == 0:
-            yield Check(f"Inputs {channel}", Verdict.ATTENTION, "No data in the general control region.", {}, None)
-            continue
-        compared = compare_inputs(
-            {key: joined[0][key] for key in names}, {key: joined[1][key] for key in names}, joined[1]["weight"]
-        )
-        listed = ", ".join(f"{c.name} p = {c.p_value:.2g}" for c in compared)
-        yield Check(
-            f"Inputs {channel}",
-            verdict_of_p_value(compared[0].p_value, len(compared)),
-            f"Shape of every input in the general control region, data against simulation, worst first: {listed}.",
-            {comparison.name: comparison.p_value for comparison in compared},
-            _input_figure(compared[:6], channel),
-        )
 
 
 def _xi_gain(gain: float | None) -> str:
@@ -231,21 +177,4 @@ def _pull_figure(pulls: list[FactorPulls]) -> Figure:
         axis.plot(grid, np.exp(-0.5 * grid**2) / np.sqrt(2.0 * np.pi), color="#bd1f01")
         axis.set_title(f"{pull.process}: {pull.mean:+.2f}, {pull.width:.2f}", fontsize=10)
         axis.set_xlabel("(fit − true)/error", fontsize=10)
-    return figure
-
-
-def _input_figure(compared: list[InputComparison], channel: Channel) -> Figure:
-    figure, axes = plt.subplots(2, 3, figsize=(12.0, 6.4))
-    for axis, comparison in zip(axes.ravel(), compared, strict=False):
-        edges = np.array(comparison.edges)
-        expected, data = np.array(comparison.expected), np.array(comparison.data)
-        error = np.sqrt(np.array(comparison.variance))
-        width, centre = np.maximum(np.diff(edges), 1e-9), 0.5 * (edges[1:] + edges[:-1])
-        axis.stairs(expected / width, edges, color="#3f90da", label="simulation")
-        axis.bar(centre, 2 * error / width, width, (expected - error) / width, color="#3f90da", alpha=0.3)
-        axis.errorbar(centre, data / width, np.sqrt(data) / width, fmt=".", color="black", label="data")
-        axis.set_title(f"p = {comparison.p_value:.2g}", fontsize=10)
-        axis.set_xlabel(comparison.name, fontsize=10)
-    axes[0, 0].legend(fontsize=9)
-    figure.suptitle(f"events per unit, general control region, {channel}", fontsize=12)
     return figure

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from models.settings import Settings
+from scheduler.report.tables import Cell, table
 
 
 class Verdict(StrEnum):
@@ -35,6 +37,20 @@ class CheckResult(Settings):
     """Key figures."""
     figure: str | None
     """File of its figure, relative to the page."""
+    table: str | None = None
+    """CSV file with everything it looked at, relative to the page."""
+
+    @property
+    def summary(self) -> str:
+        """The check in one line."""
+        return f"{self.verdict:<10} {self.name}: {self.sentence}"
+
+
+class CheckTable(NamedTuple):
+    """Everything that a check looked at."""
+
+    header: tuple[str, ...]
+    rows: Sequence[Sequence[Cell]]
 
 
 @dataclass(frozen=True)
@@ -46,6 +62,7 @@ class Check:
     sentence: str
     numbers: dict[str, float]
     figure: Figure | None
+    table: CheckTable | None = None
 
 
 def verdict_of_p_value(p_value: float, n_tests: int = 1) -> Verdict:
@@ -65,7 +82,7 @@ _IMPOSSIBLE = 1e-3
 
 
 def write_validation_page(checks: Sequence[Check], folder: Path, title: str) -> list[CheckResult]:
-    """Write figures, `checks.json` and `index.html` of a validation; returns what was written.
+    """Write figures, tables, `checks.json` and `index.html` of a validation; returns what was written.
 
     Parameters
     ----------
@@ -83,6 +100,8 @@ def write_validation_page(checks: Sequence[Check], folder: Path, title: str) -> 
         if check.figure is not None:
             check.figure.savefig(folder / f"{stem}.png", dpi=110)
             plt.close(check.figure)
+        if check.table is not None:
+            table(stem, check.name, *check.table, folder)
         results.append(
             CheckResult(
                 name=check.name,
@@ -90,6 +109,7 @@ def write_validation_page(checks: Sequence[Check], folder: Path, title: str) -> 
                 sentence=check.sentence,
                 numbers=check.numbers,
                 figure=None if check.figure is None else f"{stem}.png",
+                table=None if check.table is None else f"{stem}.csv",
             )
         )
     content = [result.model_dump(mode="json") for result in results]
@@ -108,7 +128,9 @@ def _page(results: Sequence[CheckResult], title: str) -> str:
     rows, figures = [], []
     for number, result in enumerate(results):
         name, sentence = html.escape(result.name), html.escape(result.sentence)
-        link = f'<a href="#check-{number}">figure</a>' if result.figure else "–"
+        links = [f'<a href="#check-{number}">figure</a>'] if result.figure else []
+        links += [f'<a href="{result.table}">table</a>'] if result.table else []
+        link = "<br>".join(links) or "–"
         verdict = f'<td class="{result.verdict}">{result.verdict}</td>'
         rows.append(f"<tr><td>{name}</td>{verdict}<td>{sentence}</td><td>{link}</td></tr>")
         if result.figure:

@@ -49,7 +49,7 @@ def generate(sample: ControlSample, n: int, rng: np.random.Generator, config: Si
     config
         Of the simulation.
     """
-    if sample in (ControlSample.RADIATIVE_EE, ControlSample.RADIATIVE_MUMU):
+    if sample in (ControlSample.RADIATIVE_EE, ControlSample.RADIATIVE_MUMU, ControlSample.RECOIL_MUMU):
         make = bhabha_events if sample is ControlSample.RADIATIVE_EE else muon_pair_events
         beam = beam_four_momentum(config.beams)
         sqrt_s = float(np.sqrt(beam[3] ** 2 - np.sum(beam[:3] ** 2)))

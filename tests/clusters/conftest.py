@@ -72,6 +72,8 @@ class Sample(NamedTuple):
 
     configuration: Path
     """Configuration that reads the ntuples."""
+    one_worker: Path
+    """The same for commands that are going to be stopped: one local worker starts faster than two."""
     processed: RunFolder
     """Run folder of the local site."""
 
@@ -84,12 +86,14 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
     ntuples = ToyNtuples(folder / "ntuples")
     for number in range(2):
         ntuples.write([ntuples.random_event(rng) for _ in range(N_EVENTS)], number=number)
-    configuration = folder / "read.yml"
-    content = {"inputs": {"ntuples": str(ntuples.folder)}, "chunks": {"entries": CHUNK}, "cluster": {"workers": 2}}
-    configuration.write_text(yaml.safe_dump(content))
-    processed = leptophile("process", "--config", configuration, "--out", folder / "local")
+    configurations = {workers: folder / f"read_{workers}.yml" for workers in (1, 2)}
+    for workers, path in configurations.items():
+        inputs = {"ntuples": str(ntuples.folder)}
+        content = {"inputs": inputs, "chunks": {"entries": CHUNK}, "cluster": {"workers": workers}}
+        path.write_text(yaml.safe_dump(content))
+    processed = leptophile("process", "--config", configurations[2], "--out", folder / "local")
     assert processed.returncode == 0, processed.stderr
-    return Sample(configuration, RunFolder(folder / "local"))
+    return Sample(configurations[2], configurations[1], RunFolder(folder / "local"))
 
 
 def leptophile(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -21,8 +21,13 @@ VARIABLE = "LEPTOPHILE_GATEWAY_PASSWORD"
 @pytest.fixture
 def site(gateway: GatewayAddress, tmp_path: Path) -> str:
     """A site file."""
-    path = tmp_path / "site.yml"
-    content = {"kind": "gateway", **gateway._asdict(), "authentication": "basic", "username": "me", "workers": 2}
+    return write_site(gateway, tmp_path, workers=2)
+
+
+def write_site(gateway: GatewayAddress, folder: Path, workers: int) -> str:
+    """Write a site file and return its path."""
+    path = folder / "site.yml"
+    content = {"kind": "gateway", **gateway._asdict(), "authentication": "basic", "username": "me", "workers": workers}
     path.write_text(yaml.safe_dump(content))
     return str(path)
 
@@ -93,8 +98,9 @@ def test_an_option_that_the_server_does_not_offer_is_refused(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_command_that_is_stopped_leaves_no_cluster(
-    sample: Sample, site: str, gateway: GatewayAddress, tmp_path: Path, number: int
+    sample: Sample, gateway: GatewayAddress, tmp_path: Path, number: int
 ) -> None:
+    site = write_site(gateway, tmp_path, workers=1)
     arguments = ("--config", sample.configuration, "--site", site, "--out", tmp_path / "run")
     stopped = interrupt(number, "process", *arguments, **{VARIABLE: PASSWORD})
     assert stopped.status == 128 + number, stopped.errors

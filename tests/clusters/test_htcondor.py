@@ -57,8 +57,9 @@ def test_a_removed_job_costs_no_event_and_is_replaced(pool: Path, tmp_path: Path
 
 
 def test_a_command_that_is_stopped_leaves_no_job(sample: Sample, pool: Path, tmp_path: Path) -> None:
+    one_job = site(tmp_path, workers=1)
     stopped = interrupt(
-        signal.SIGINT, "process", "--config", sample.configuration, "--site", site(tmp_path), "--out", tmp_path / "run"
+        signal.SIGINT, "process", "--config", sample.configuration, "--site", one_job, "--out", tmp_path / "run"
     )
     assert stopped.status == 128 + signal.SIGINT, stopped.errors
     assert stopped.orphans == []

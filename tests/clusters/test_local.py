@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.clusters, pytest.mark.usefixtures("home")]
     ids=["kill -INT", "Ctrl-C", "kill -TERM", "terminal lost"],
 )
 def test_a_command_that_is_stopped_leaves_no_worker(sample: Sample, tmp_path: Path, number: int, group: bool) -> None:
-    stopped = interrupt(number, "process", "--config", sample.configuration, "--out", tmp_path / "run", group=group)
+    stopped = interrupt(number, "process", "--config", sample.one_worker, "--out", tmp_path / "run", group=group)
     assert stopped.status == 128 + number, stopped.errors
     assert stopped.orphans == []
     assert "Traceback" not in stopped.errors
@@ -34,7 +34,7 @@ def test_a_command_that_is_stopped_leaves_no_worker(sample: Sample, tmp_path: Pa
 
 
 def test_workers_of_a_killed_command_end(sample: Sample, tmp_path: Path) -> None:
-    stopped = interrupt(signal.SIGKILL, "process", "--config", sample.configuration, "--out", tmp_path / "run")
+    stopped = interrupt(signal.SIGKILL, "process", "--config", sample.one_worker, "--out", tmp_path / "run")
     assert stopped.status == -signal.SIGKILL
     wait_until(lambda: not any(psutil.pid_exists(pid) for pid in stopped.orphans), "The end of the workers")
 

@@ -68,7 +68,8 @@ def test_workers_follow_the_work(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_command_that_is_stopped_leaves_no_job(sample: Sample, tmp_path: Path, number: int) -> None:
-    command = ("process", "--config", sample.configuration, "--site", site(tmp_path), "--out", tmp_path / "run")
+    one_job = site(tmp_path, workers=1)
+    command = ("process", "--config", sample.configuration, "--site", one_job, "--out", tmp_path / "run")
     stopped = interrupt(number, *command)
     assert stopped.status == 128 + number, stopped.errors
     assert stopped.orphans == []
@@ -76,7 +77,7 @@ def test_a_command_that_is_stopped_leaves_no_job(sample: Sample, tmp_path: Path,
 
 
 def test_no_job_outlives_a_command_that_is_killed(sample: Sample, tmp_path: Path) -> None:
-    short = site(tmp_path, death_timeout_s=2.0)
+    short = site(tmp_path, workers=1, death_timeout_s=2.0)
     stopped = interrupt(
         signal.SIGKILL, "process", "--config", sample.configuration, "--site", short, "--out", tmp_path / "run"
     )

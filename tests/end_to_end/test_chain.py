@@ -10,11 +10,11 @@ import numpy as np
 import pyhf
 import pytest
 import yaml
+from distributed import Client
 
 from models.errors import BlindedError
 from models.scan_grid import mass_points
 from models.search import Channel, Search
-from processors.blinding import Unblinding
 from processors.candidates import CandidateStore
 from processors.histograms import load_histograms
 from scheduler.configuration import load_configuration
@@ -98,7 +98,7 @@ def test_every_generated_event_is_accounted_for(chain: Chain) -> None:
             assert counts == sorted(counts, reverse=True)
 
 
-def rerun(chain: Chain, folder: Path, unblinded: bool = True, **changes: object) -> RunFolder:
+def rerun(chain: Chain, folder: Path, **changes: object) -> RunFolder:
     """Process and histogram the ntuples and classifiers of the chain again, under a changed configuration."""
     run = RunFolder(folder)
     folder.mkdir()
@@ -106,8 +106,7 @@ def rerun(chain: Chain, folder: Path, unblinded: bool = True, **changes: object)
     config = config.model_copy(
         update={"inputs": config.inputs.model_copy(update={"ntuples": chain.run.ntuples}), **changes}
     )
-    if unblinded:
-        record_unblinding(run, "the data are simulated", config, Terminal())
+    record_unblinding(run, "the data are simulated", config, Terminal())
     bring_up_to_date(["process", "train", "histogram"], config, run, site="local", terminal=Terminal())
     return run
 
@@ -135,22 +134,6 @@ def test_chunk_size_and_number_of_workers_change_no_histogram(chain: Chain, tmp_
             np.testing.assert_allclose(a.variances(flow=True), b.variances(flow=True), rtol=1e-12, atol=1e-12)
 
 
-def test_without_an_unblinding_no_signal_region_data_are_read(chain: Chain, tmp_path: Path) -> None:
-    blinded = rerun(chain, tmp_path / "run", unblinded=False)
-    for search in Search:
-        histograms, manifest = load_histograms(blinded.histogram(search))
-        assert manifest.unblinding is None
-        data = histograms.signal_region[{"process": "data"}] if "data" in histograms.signal_region.axes[0] else None
-        assert data is None or data.sum(flow=True).value == 0
-        with pytest.raises(BlindedError, match=r"no such record now"):
-            load_histograms(chain.run.histogram(search))
-        unblinded, record = load_histograms(chain.run.histogram(search), read_unblinding(chain.run))
-        assert isinstance(record.unblinding, Unblinding)
-        assert record.n_blinded == 0
-        n_data = unblinded.signal_region[{"process": "data"}].sum(flow=True).value
-        assert manifest.n_blinded == n_data
-
-
 def test_when_the_record_is_gone_no_step_reads_what_it_opened(chain: Chain, tmp_path: Path) -> None:
     for entry in chain.run.path.iterdir():
         if entry != chain.run.unblinding:
@@ -172,14 +155,29 @@ def test_when_the_record_is_gone_no_step_reads_what_it_opened(chain: Chain, tmp_
         CandidateStore(run.candidates, read_unblinding(run, config)).dataframe(Search.EE, "data")
 
 
-def test_one_command_validates_the_background(chain: Chain, tmp_path: Path) -> None:
-    assert validate([str(chain.run.path), "--out", str(tmp_path), "--toys", "5"]) in (0, 1)
-    checks = {check["name"]: check for check in json.loads((tmp_path / "checks.json").read_text())}
-    expected = {"Scale factors", "Pulls of scale factors", "Inputs ee", "Inputs mumu", "Alternative fit gaussian"}
-    assert expected | {"Injection and linearity", "Threshold ee", "Overtraining mumu"} <= set(checks)
+def test_one_command_validates_the_background(chain: Chain, dask_client: Client, tmp_path: Path) -> None:
+    site = dask_client.scheduler.address
+    assert validate([str(chain.run.path), "--out", str(tmp_path), "--site", site]) in (0, 1)
+    folder = tmp_path / "validation"
+    checks = {check["name"]: check for check in json.loads((folder / "checks.json").read_text())}
+    assert {
+        "Overtraining mumu", "Threshold ee", "Scale factors", "Pulls of scale factors", "Inputs ee", "Inputs mumu",
+        "Mass points", "Alternative fit gaussian", "Alternative fit crystal_ball", "Goodness of fit",
+        "Pulls of nuisance parameters", "Impacts of nuisance parameters", "Injection and linearity",
+        "Look-elsewhere effect",
+    } <= set(checks)  # fmt: skip
     for check in checks.values():
-        assert check["figure"] is None or (tmp_path / check["figure"]).stat().st_size > 0
-    assert checks["Injection and linearity"]["numbers"]["mean_slope"] == pytest.approx(1.0, abs=0.05)
+        for product in (check["figure"], check["table"]):
+            assert product is None or (folder / product).stat().st_size > 0
+    n_points = len(mass_points(load_configuration(str(TINY)).scan))
+    assert checks["Mass points"]["numbers"]["n_examined"] == n_points
+    with (folder / checks["Pulls of nuisance parameters"]["table"]).open() as stream:
+        nuisances = list(csv.DictReader(stream))
+    assert len({(row["channel"], row["m_phi_gev"]) for row in nuisances}) == n_points
+    impacts = [float(row["impact_over_error"]) for row in nuisances if row["m_phi_gev"] == "0.5"]
+    assert impacts == sorted(impacts, reverse=True)
+    assert checks["Injection and linearity"]["numbers"]["mean_slope"] == pytest.approx(1.0, abs=0.2)
+    assert "In data: Z = " in checks["Look-elsewhere effect"]["sentence"]
 
 
 @pytest.mark.parametrize(

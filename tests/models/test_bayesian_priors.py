@@ -8,7 +8,8 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.stats import gamma
 
-from models.inference.bayesian.priors import XsecPrior, log_prior, prior_in_root
+from models.inference.bayesian.prior_names import XsecPrior
+from models.inference.bayesian.priors import log_prior, prior_in_root
 from models.inference.bayesian.settings import BayesianSettings, PosteriorSettings
 from models.inference.configuration import InferenceSettings, LimitMethod
 from models.inference.engine import infer_mass_point

@@ -6,14 +6,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from models.coupling import (
-    LIFETIME_AWARE,
-    PUBLISHED,
-    ConventionName,
     CouplingError,
     CouplingStatus,
     interpolate_in_ctau,
     xi_limit,
 )
+from models.coupling_conventions import LIFETIME_AWARE, PUBLISHED, ConventionName
 from models.search import Channel
 from models.theory.cross_section import cross_section_fb
 from models.theory.decays import branching_fraction, ctau_mm

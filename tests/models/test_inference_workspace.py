@@ -74,6 +74,25 @@ def test_scale_factor_uncertainty_is_symmetric_and_large_ones_stay_positive(make
     assert np.all(rates(model_of(build_workspace(wide, SYSTEMATICS)), scale_factor_tautau=-5.0) > 0)
 
 
+def test_correlated_scale_factors_move_backgrounds_together_and_against_each_other(make_templates):
+    correlated = SystematicsSettings(correlated_scale_factors=True)
+    with pytest.raises(InferenceError, match="no correlated uncertainty of the scale factor of tautau, qqbar"):
+        build_workspace(make_templates(), correlated)
+    modes = {"scale_factor_mode_0": {Process.TAUTAU: 0.2, Process.QQBAR: -0.3},
+             "scale_factor_mode_1": {Process.TAUTAU: -0.8, Process.QQBAR: 1e-9}}  # fmt: skip
+    templates = replace(make_templates(), scale_factor_modes=modes)
+    model = model_of(build_workspace(templates, correlated))
+    assert not {"scale_factor_tautau", "scale_factor_qqbar"} & set(model.config.par_order)
+    tautau, qqbar = (1.1 * templates.backgrounds[p].nominal for p in (Process.TAUTAU, Process.QQBAR))
+    # up and down of small shifts are 1 ± r, of a large one (1 + |r|) to the power of its sign
+    for alpha, first, second in ((1.0, 0.2, -0.3), (-1.0, -0.2, 0.3)):
+        expected = (1.0 + first) * tautau + (1.0 + second) * qqbar + templates.uniform
+        assert np.allclose(rates(model, scale_factor_mode_0=alpha), expected, rtol=1e-9)
+    for alpha, factor in ((1.0, 1.0 / 1.8), (-1.0, 1.8)):
+        expected = factor * tautau + qqbar + templates.uniform
+        assert np.allclose(rates(model, scale_factor_mode_1=alpha), expected, rtol=1e-9)
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     down=arrays(float, 5, elements=st.floats(-0.5, 30.0)),

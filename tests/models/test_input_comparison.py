@@ -1,6 +1,7 @@
 """Comparison of data and simulation: p-values where they agree, order where they do not."""
 
 import numpy as np
+from scipy.stats import kstest
 
 from models.input_comparison import compare_inputs
 
@@ -30,3 +31,16 @@ def test_the_worst_comes_first_and_normalisation_does_not_matter():
     assert compared[-1].p_value > 1e-3
     assert abs(sum(compared[0].expected) - 2000) < 1e-6
     assert sum(compared[0].data) == 2000
+
+
+def test_copies_of_one_event_are_one_event():
+    """Every simulated event four times: taken for independent, they would make agreement look like disagreement."""
+    p_values = {"together": [], "apart": []}
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        data, generated = {"x": rng.normal(size=2000)}, rng.normal(size=500)
+        copies = {"x": np.repeat(generated, 4)}
+        for kind, group in (("together", np.repeat(np.arange(500), 4)), ("apart", None)):
+            p_values[kind].append(compare_inputs(data, copies, np.ones(2000), generated=group)[0].p_value)
+    assert kstest(p_values["together"], "uniform").pvalue > 1e-3
+    assert kstest(p_values["apart"], "uniform").pvalue < 1e-6

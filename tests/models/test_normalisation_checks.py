@@ -52,6 +52,17 @@ def test_a_factor_at_zero_has_the_width_that_data_give_it():
     np.testing.assert_allclose(np.asarray(factors.covariance), np.linalg.inv(information), rtol=0.02)
 
 
+def test_pulls_of_a_factor_at_its_bound_are_those_of_a_normal_estimate_cut_off_at_zero():
+    n = 80
+    found = next(p for p in toy_pulls(regions(), {**TRUE, Process.QQBAR: 0.0}, SETTINGS, n_toys=n, seed=5)
+                 if p.process is Process.QQBAR)  # fmt: skip
+    assert found.n_toys == n
+    assert found.expected_mean == pytest.approx(1.0 / np.sqrt(2.0 * np.pi))
+    # Four errors of mean and width; the prior around one pulls a factor at zero by a tenth of its error.
+    assert abs(found.mean - found.expected_mean) < 4.0 * found.expected_width / np.sqrt(n) + 0.1
+    assert found.width == pytest.approx(found.expected_width, rel=4.0 / np.sqrt(n))
+
+
 def test_pseudo_experiments_follow_the_seed():
     first, same, other = (toy_pulls(regions(), TRUE, SETTINGS, n_toys=2, seed=seed)[0].pulls for seed in (1, 1, 2))
     assert first == same != other

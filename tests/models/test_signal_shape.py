@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import crystalball
 
-from models.signal_closure import closure
+from models.signal_closure import closure, closure_test, closure_tests
 from models.signal_shape import (
     SignalSample,
     SignalShapeError,
@@ -53,6 +55,15 @@ def test_resolution_of_a_gaussian_is_its_standard_deviation():
     assert resolution_gev(masses, weight) == pytest.approx(0.02, rel=0.02)
 
 
+def test_the_error_of_the_resolution_is_its_scatter():
+    found = [build_signal_model([sample(1.0, seed, n_generated=4000)]) for seed in range(60)]
+    scatter = np.std([model.sigma_gev[0] for model in found])
+    # 60 samples know a scatter to 9 %, each bootstrap to 20 %
+    assert np.mean([model.sigma_error_gev[0] for model in found]) == pytest.approx(scatter, rel=0.3)
+    copies = sample(1.0)._replace(generated=np.arange(len(sample(1.0).mass_gev)) // 4)
+    assert build_signal_model([copies]).sigma_error_gev[0] > 0
+
+
 def test_resolution_ignores_a_far_tail():
     rng = np.random.default_rng(2)
     masses = np.concatenate([rng.normal(1.0, 0.01, 20_000), rng.uniform(0.2, 0.9, 1000)])
@@ -97,9 +108,55 @@ def test_leaving_one_mass_out_predicts_it():
         assert abs(point.efficiency_pull) < 4
         assert point.efficiency_predicted.value == pytest.approx(true_efficiency(point.m_phi_gev), rel=0.15)
         # linear interpolation of a linear σ; each estimate is good to about 2 %
-        assert point.sigma_predicted_gev == pytest.approx(point.sigma_gev, rel=0.08)
+        assert point.sigma_predicted_gev.value == pytest.approx(point.sigma_gev.value, rel=0.08)
+        assert abs(point.sigma_pull) < 4
+        # two neighbours of as many candidates are worth one to two times as many
+        assert 0.8 < point.effective_predicted / point.effective_candidates < 2.5
         # both sides fluctuate: 99.9 % of two-sample distances lie below 1.95 √(1/n + 1/n′)
         assert point.shape_distance < 1.95 * np.sqrt(2.5 / point.effective_candidates)
+        assert point.shape_p_value > 1e-3
+
+
+def test_closure_p_values_are_uniform_where_the_interpolation_holds_and_small_where_it_does_not():
+    p_values = {"efficiency": [], "resolution": []}
+    for seed in range(40):
+        model = build_signal_model([sample(m, seed=seed, n_generated=4000) for m in GRID])
+        for name, test in closure_tests(model).items():
+            assert test.n_degrees_of_freedom in {2, 3}
+            p_values[name].append(test.p_value)
+    for found in p_values.values():
+        # the mean of 40 uniform numbers has an error of 0.046
+        assert np.mean(found) == pytest.approx(0.5, abs=0.14)
+        assert min(found) > 1e-3
+    bent = replace(model, efficiency=model.efficiency * (1 + 0.4 * (model.mass_gev == 1.0)))
+    assert closure_tests(bent)["efficiency"].p_value < 1e-3
+
+
+def test_closure_asks_for_lines_between_masses_and_not_for_one_through_all():
+    """A curve that bends by a third of a standard deviation at each mass passes, one value far off does not."""
+    mass, error = np.arange(30.0), np.full(30, 0.1)
+    bent = 0.02 * mass * (30.0 - mass)
+    pulls = (bent[2:] + bent[:-2] - 2 * bent[1:-1]) / 2 / (0.1 * np.sqrt(1.5))
+    assert np.all(np.abs(pulls) < 0.35)
+    assert closure_test(mass, bent, error).p_value > 0.5
+    bent[12] += 1.0
+    assert closure_test(mass, bent, error).p_value < 1e-3
+    assert closure_test(mass[:2], bent[:2], error[:2]).p_value == 1.0
+
+
+def test_resolution_near_threshold_follows_the_velocity_of_the_daughters():
+    threshold = 0.2113
+
+    def slow(m):
+        scale = np.sqrt(1 - (threshold / m) ** 2)
+        return sample(m)._replace(mass_gev=m + scale * (sample(m).mass_gev - m))
+
+    masses = (0.225, 0.3, 0.5, 0.8)
+    model = build_signal_model([slow(m) for m in masses if m != 0.3], threshold_gev=threshold)
+    linear = build_signal_model([slow(m) for m in masses if m != 0.3])
+    true = build_signal_model([slow(m) for m in masses]).sigma_gev[1]
+    assert model.resolution_gev(0.3) == pytest.approx(true, rel=0.08)
+    assert linear.resolution_gev(0.3) < 0.8 * true
 
 
 def test_a_shifted_scale_moves_the_shape_and_nothing_else(model):

@@ -14,8 +14,9 @@ from models.helix import distance_to
 from models.search import Process
 from processors.belle_behaviour import covariance_of, helix_of
 from processors.belle_schema import BelleSchema
+from processors.configuration import NtupleWriterSettings
 from processors.ntuple import COVARIANCE_INDICES, GEN, HELIX_PARAMETERS, TREE_NAME
-from processors.ntuple_writer import NtupleWriterSettings, write_ntuple
+from processors.ntuple_writer import write_ntuple
 
 SMALL_CLUSTERS = NtupleWriterSettings(events_per_cluster=7)
 

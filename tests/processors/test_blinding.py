@@ -12,7 +12,7 @@ from models.search import Channel, Process, Search
 from processors.blinding import BlindingSettings, Unblinding, UnblindingStage, outside_windows
 from processors.candidates import CandidatePath, CandidateStore, write_candidates
 from processors.histogram_processor import HistogramProcessor, SearchBinning
-from processors.histograms import HistogramManifest, component, empty_histograms, load_histograms, save_histograms
+from processors.histograms import HistogramManifest, empty_histograms, load_histograms, save_histograms
 from processors.regions import RegionSettings
 from processors.sample import SampleMetadata
 from processors.scoring import NOMINAL, OutsideSignalRegion
@@ -40,6 +40,15 @@ class HalfSignal:
     def scores(self, features, fold):
         scores = np.tile(np.array([0.01, 0.97, 0.01, 0.01, 0.0]), (len(fold), 1))
         scores[::2] = [0.99, 0.01, 0.0, 0.0, 0.0]
+        return scores
+
+
+class Undecided(HalfSignal):
+    """One that cannot tell half of the rest either."""
+
+    def scores(self, features, fold):
+        scores = super().scores(features, fold)
+        scores[1::4] = [0.9, 0.1, 0.0, 0.0, 0.0]
         return scores
 
 
@@ -96,26 +105,32 @@ def test_candidates_of_data_are_not_read_without_a_record_that_opens_everything(
 
 
 def test_candidates_outside_the_signal_region_are_read_all_the_same(store_folder):
-    outside = OutsideSignalRegion(HalfSignal(), RegionSettings(), "data")
+    # Below the configured threshold and above every control region: another threshold would open it.
+    outside = OutsideSignalRegion(Undecided(), "data")
     control = CandidateStore(store_folder).read_control(Search.EE, "data", outside)
-    assert control["event"].tolist() == list(range(1, N, 2))
+    assert control["event"].tolist() == list(range(3, N, 4))
+
+
+def test_what_is_outside_the_signal_region_is_not_for_the_reader_to_say(store_folder):
+    with pytest.raises(BlindedError, match="not by a function"):
+        CandidateStore(store_folder).read_control(Search.EE, "data", lambda columns: columns["event"] >= 0)
 
 
 def test_histograms_hold_what_a_record_opens_and_nothing_else():
     blinded, n_blinded = filled(None)
     assert n_blinded == N // 2
-    assert component(blinded.signal_region, Process.DATA).value.sum() == 0
+    assert blinded.contents("sr", Process.DATA).value.sum() == 0
     full, none_left = filled(record())
     assert none_left == 0
-    assert component(full.signal_region, Process.DATA).value.sum() == N // 2
+    assert full.contents("sr", Process.DATA).value.sum() == N // 2
     for histograms in (blinded, full):
-        gcr = component(histograms.control, Process.DATA, place={"region": "gcr", "leading": sum})
+        gcr = histograms.contents("gcr", Process.DATA)
         assert gcr.value.sum() == N // 2
 
 
 def test_a_tenth_of_the_data_is_opened_by_event_identity():
     part, n_blinded = filled(record(UnblindingStage.FRACTION))
-    n_open = component(part.signal_region, Process.DATA).value.sum()
+    n_open = part.contents("sr", Process.DATA).value.sum()
     assert n_open + n_blinded == N // 2
     # binomial: 100 ± 9.5
     assert abs(n_open - 100) < 4 * 9.5
@@ -130,7 +145,7 @@ def test_a_tenth_of_the_data_is_opened_by_event_identity():
 
 def test_side_bands_are_the_masses_that_no_signal_window_reaches():
     bands, _ = filled(record(UnblindingStage.SIDE_BANDS))
-    data = component(bands.signal_region, Process.DATA).value
+    data = bands.contents("sr", Process.DATA).value
     in_window = np.array([False, True, True, False, False])
     assert np.all(data[~in_window] > 0)
     # the window begins and ends at bin edges
@@ -170,7 +185,7 @@ def test_histograms_of_signal_region_data_open_only_with_the_record_they_were_fi
         with pytest.raises(BlindedError, match="fill the histograms again"):
             load_histograms(path, other)
     histograms, read = load_histograms(path, record(previous=(record(),)))
-    assert component(histograms.signal_region, Process.DATA).value.sum() == N // 2
+    assert histograms.contents("sr", Process.DATA).value.sum() == N // 2
     assert read.opened_fraction == 1.0
 
 

@@ -1,12 +1,8 @@
 """Data sets from a catalogue: found, identified, selected by run, and accounted for to the last event."""
 
-import functools
-import http.server
 import json
 import os
 import re
-import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +11,7 @@ import yaml
 from models.errors import BadInputError, ConfigurationError
 from processors import fileset as fileset_module
 from processors.fileset import sample_metadata, scan_datasets
-from processors.root_files import check_client, file_stamp
+from processors.locations import check_client, file_stamp
 from scheduler.configuration import AnalysisConfig, parse_configuration
 from scheduler.dataset_catalogue import read_dataset_catalogue, resolve_datasets
 from scheduler.preprocessed_datasets import known_files
@@ -25,6 +21,7 @@ from scheduler.sample_catalogue import read_catalogue
 from scheduler.steps import process
 from scheduler.steps.chain import PROCESS, steps_of
 from scheduler.steps.step import StepContext, fingerprint
+from tests.byte_server import byte_server
 
 
 @pytest.fixture
@@ -69,49 +66,8 @@ def catalogue(toy_ntuples):
 def server(toy_ntuples):
     """A web server on this machine that answers requests for ranges of bytes, and counts them."""
 
-    class Ranges(http.server.SimpleHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        n_ranges = 0
-
-        def log_message(self, *arguments):
-            pass
-
-        def do_GET(self):
-            path = Path(self.translate_path(self.path))
-            if not path.is_file():
-                self.send_error(404)
-                return
-            size, asked = path.stat().st_size, self.headers.get("Range")
-            first, last = 0, size - 1
-            if asked:
-                Ranges.n_ranges += 1
-                begin, end = asked.removeprefix("bytes=").split("-")
-                first, last = int(begin), min(int(end or last), last)
-            self.send_response(206 if asked else 200)
-            self.send_header("Accept-Ranges", "bytes")
-            self.send_header("Content-Length", str(last - first + 1))
-            self.send_header("Last-Modified", self.date_time_string(path.stat().st_mtime))
-            if asked:
-                self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
-            self.end_headers()
-            with path.open("rb") as file:
-                file.seek(first)
-                self.wfile.write(file.read(last - first + 1))
-
-        def do_HEAD(self):
-            path = Path(self.translate_path(self.path))
-            if not path.is_file():
-                self.send_error(404)
-                return
-            super().do_HEAD()
-
-    handler = functools.partial(Ranges, directory=toy_ntuples.folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{running.server_port}", Ranges
-        running.shutdown()
-        thread.join()
+    with byte_server(toy_ntuples.folder) as (url, requests):
+        yield url, requests
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from processors.control_counts import control_inputs
 from processors.features import FEATURES
 from processors.histogram_inputs import candidate_fileset, search_binning
 from processors.histogram_processor import HistogramProcessor
-from processors.histograms import HistogramManifest, SearchHistograms, component, load_histograms, save_histograms
+from processors.histograms import HistogramManifest, SearchHistograms, load_histograms, save_histograms
 from processors.luminosity import luminosity_weight
 from processors.regions import RegionSettings
 from processors.sample import SampleMetadata
@@ -47,6 +47,8 @@ UNBLINDING = Unblinding(
 )
 TRUE_FACTORS = {Process.TAUTAU: 1.2, Process.QQBAR: 0.8}
 """Data are drawn with these factors on the simulation's expectation, one elsewhere."""
+REPEATS = 3
+"""Copies of each generated quark pair."""
 SIZES = {
     Process.TAUTAU: 1500,
     Process.QQBAR: 1200,
@@ -91,7 +93,8 @@ def make_columns(rng, process, search, n, m_phi=None, *, shift=0.0):
     length = np.where(np.arange(n) % 10 == 0, rng.uniform(0.0, 2.0, n), 0.0) if m_phi else np.full(n, -1.0)
     return {
         "experiment": np.full(n, 31, np.int32),
-        "run": rng.integers(1, 500, n).astype(np.int32),
+        # copies of one generated event are next to each other
+        "run": rng.integers(1, 500, n).astype(np.int32)[np.arange(n) // REPEATS],
         "event": np.arange(n, dtype=np.int32),
         **dict(zip(FEATURES[search.channel], features.astype(np.float32).T, strict=True)),
         "m_ll_gev": mass,
@@ -117,6 +120,7 @@ def metadata(name, process, n, **more):
     )  # fmt: skip
 
 
+CLASSES = [str(process) for process in classifier_classes(Channel.MUMU)[1:]]
 SHIFTS = (0, 5e-4, -5e-4, 0, 0, 2e-4, -2e-4)
 """Of m(ℓℓ) in GeV under each of the kinematics."""
 
@@ -125,6 +129,7 @@ SHIFTS = (0, 5e-4, -5e-4, 0, 0, 2e-4, -2e-4)
 def samples():
     """Each background candidate stands for about 0.5 events in the data."""
     known = {str(p): metadata(str(p), p, 10_000, cross_section_fb=0.25 * 10_000) for p in BACKGROUNDS}
+    known["qqbar"] = known["qqbar"].model_copy(update={"repeats": REPEATS})
     known["data"] = metadata("data", Process.DATA, 10_000)
     for channel, masses in GRID.items():
         for mass in masses:
@@ -256,22 +261,34 @@ def test_chunks_and_file_order_change_nothing(store, samples, classifiers, signa
             assert a.axes == b.axes
             np.testing.assert_allclose(a.values(flow=True), b.values(flow=True), rtol=1e-12, atol=1e-12)
             np.testing.assert_allclose(a.variances(flow=True), b.variances(flow=True), rtol=1e-12, atol=1e-12)
+        assert first.pairs.keys() == second.pairs.keys()
+        assert "gcr/qqbar" in first.pairs
+        for name, pairs in first.pairs.items():
+            again = second.pairs[name]
+            np.testing.assert_array_equal([pairs.lower, pairs.upper], [again.lower, again.upper])
+            np.testing.assert_allclose(pairs.covariance, again.covariance, rtol=1e-12)
+        assert "open" not in other[search]
         assert blinded[search]["n_candidates"] == other[search]["n_candidates"]
         assert blinded[search]["n_blinded"] == other[search]["n_blinded"]
 
 
 def test_control_counts_agree_with_counting_by_hand(store, samples, classifiers, blinded):
     columns = store.read(Search.MUMU, "qqbar")
-    scores = score_candidates(columns, classifiers[Channel.MUMU], "qqbar")
+    scores = score_candidates(columns, classifiers[Channel.MUMU], "qqbar", repeats=REPEATS)
     rows = (scores[:, 0] < 0.5) & (columns["m_ll_gev"] < 7.0)
+    generated = columns["event"][rows] // REPEATS
     factor = luminosity_weight(samples["qqbar"], LUMINOSITY_FB)
-    control = blinded[Search.MUMU]["histograms"].control
-    place = {"region": "gcr", "leading": sum}
+    histograms = blinded[Search.MUMU]["histograms"]
     for variation, column in (("nominal", "weight"), ("tracking_up", "weight_tracking_up")):
-        contents = component(control, Process.QQBAR, variation, place)
-        assert contents.value.sum() == pytest.approx(factor * columns[column][rows].sum())
-        assert contents.variance.sum() == pytest.approx(factor**2 * (columns[column][rows] ** 2).sum())
-    shifted = component(control, Process.QQBAR, "momentum_scale_up", place)
+        contents = histograms.contents("gcr", Process.QQBAR, variation)
+        weight = factor * columns[column][rows]
+        assert contents.total == pytest.approx(weight.sum())
+        if variation == "nominal":
+            assert contents.total_variance == pytest.approx(np.sum(np.bincount(generated, weight) ** 2))
+            assert contents.total_variance > 1.5 * np.sum(weight**2)
+        by_class = [histograms.contents("gcr", Process.QQBAR, variation, leading=name) for name in CLASSES]
+        np.testing.assert_allclose(sum(part.value for part in by_class), contents.value)
+    shifted = histograms.contents("gcr", Process.QQBAR, "momentum_scale_up")
     assert shifted.value.sum() > 0
 
 
@@ -285,7 +302,7 @@ def test_blinded_data_reach_no_output(open_store, samples, classifiers, blinded)
         output = blinded[search]
         assert output["n_blinded"] == hidden.sum()
         histograms = output["histograms"]
-        assert component(histograms.signal_region, Process.DATA).value.sum() == 0
+        assert histograms.contents("sr", Process.DATA).value.sum() == 0
         control = histograms.control[{"process": "data", "variation": "nominal", "leading": sum}]
         visible = columns["m_ll_gev"][(scores[:, 0] < 0.5)]
         expected = np.histogram(visible, control.axes["mass"].edges)[0]
@@ -315,7 +332,7 @@ def test_unblinding_shows_the_data_and_is_recorded(store, open_store, samples, c
     columns = open_store.read(Search.EE, "data")
     scores = score_candidates(columns, classifiers[Channel.EE], "data")
     n = np.count_nonzero(scores[:, 0] > REGIONS.sr_above_signal_score_ee)
-    assert component(output["histograms"].signal_region, Process.DATA).value.sum() == n
+    assert output["histograms"].contents("sr", Process.DATA).value.sum() == n
     unpacked = unpack_search(output["histograms"], manifest_of(Search.EE, output, UNBLINDING), signal[Search.EE])
     assert unpacked.data is not None
     assert unpacked.data.sum() == n
@@ -415,7 +432,7 @@ def test_without_widening_templates_are_exact_sums(blinded, signal):
     inputs = unpack_search(histograms, manifest_of(Search.MUMU, blinded[Search.MUMU]), signal[Search.MUMU])
     point = next(p for p in mass_points() if p.m_phi_gev == 1.0)
     templates = build_templates(point, inputs, factors, SCAN, TemplateSettings(minimum_effective_events=0))
-    whole = component(histograms.signal_region, Process.TAUTAU)
+    whole = histograms.contents("sr", Process.TAUTAU)
     assert templates.backgrounds[Process.TAUTAU].nominal.sum() == pytest.approx(whole.value.sum())
     widened = build_templates(point, inputs, factors, SCAN, TEMPLATES)
     exact, estimated = (t.backgrounds[Process.TAUTAU] for t in (templates, widened))

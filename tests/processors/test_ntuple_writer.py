@@ -9,8 +9,9 @@ import uproot
 from numpy.testing import assert_array_equal
 
 from models.search import Process
+from processors.configuration import NtupleWriterSettings
 from processors.ntuple import COLLECTIONS, EVENT_BRANCHES, TREE_NAME
-from processors.ntuple_writer import NtupleContentError, NtupleWriterSettings, ntuple_writer, write_ntuple
+from processors.ntuple_writer import NtupleContentError, ntuple_writer, write_ntuple
 from processors.sample import read_sample_metadata
 
 DATA_CHANGES = {"process": Process.DATA, "is_data": True, "cross_section_fb": None}

@@ -36,11 +36,12 @@ def search(which, seed):
 
 
 SEARCHES = {which: search(which, seed) for seed, which in enumerate((Search.EE, Search.MUMU))}
-NAMES = systematic_names(SEARCHES)
+SOURCES = {f"scale_factor_{process}": {process: relative} for process, (_, relative) in FACTORS.items()}
+NAMES = systematic_names(SEARCHES, SOURCES)
 
 
 def spectra(inputs, pulls, rng=None):
-    return expected_spectra(inputs, FACTORS, pulls, TEMPLATES, SYSTEMATICS, rng)
+    return expected_spectra(inputs, FACTORS, SOURCES, pulls, TEMPLATES, SYSTEMATICS, rng)
 
 
 def at_rest(n_toys=1, **moved):
@@ -82,3 +83,14 @@ def test_systematics_are_common_to_searches_and_simulated_samples_fluctuate_alon
     variance = sum(FACTORS[p][0] ** 2 * part.variance for p, part in SEARCHES[Search.EE].backgrounds.items())
     # A variance from 4000 values is known to 2 %.
     assert alone[0].var(axis=0) == pytest.approx(variance, rel=0.15)
+
+
+def test_correlated_scale_factors_move_with_one_pull():
+    modes = {"scale_factor_mode_0": {Process.TAUTAU: 0.2, Process.QQBAR: -0.3}}
+    names = systematic_names(SEARCHES, modes)
+    assert names == ("lumi", "momentum_scale", "scale_factor_mode_0")
+    pulls = {name: np.zeros(1) for name in names} | {"scale_factor_mode_0": np.ones(1)}
+    inputs = SEARCHES[Search.EE]
+    moved = expected_spectra(inputs, FACTORS, modes, pulls, TEMPLATES, SYSTEMATICS, None)[0]
+    tautau, qqbar = (FACTORS[p][0] * inputs.backgrounds[p].values[0] for p in FACTORS)
+    assert moved == pytest.approx(1.2 * tautau + qqbar / 1.3 + 0.1)

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import awkward as ak
@@ -16,7 +17,7 @@ from coffea.processor import ProcessorABC
 from distributed import Client
 from pydantic import JsonValue
 
-from models.errors import IncompleteRunError
+from models.errors import IncompleteRunError, UsageError
 from processors.chunk_processor import ChunkProcessor
 from scheduler.chunks import ChunkSettings
 from scheduler.clusters import ClusterSettings, connect
@@ -101,6 +102,22 @@ def test_every_event_is_counted(dask_client: Client, fileset, tmp_path: Path) ->
 
 def test_a_transient_error_loses_nothing(dask_client: Client, fileset, tmp_path: Path) -> None:
     check(run(dask_client, fileset, Count(tmp_path, fail_at=250, transient=True)))
+
+
+def test_a_store_that_workers_do_not_share_is_refused(dask_client: Client, fileset, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"'results\.location': workers do not see .* memory://of-one-process"):
+        run_processor(
+            dask_client,
+            fileset,
+            Count(tmp_path),
+            schema=BaseSchema,
+            label="count",
+            unit="events",
+            terminal=Terminal(),
+            chunks=ChunkSettings(),
+            tasks=TaskSettings(),
+            store=ResultStore("memory://of-one-process"),
+        )
 
 
 def test_a_failing_chunk_is_named_by_file_and_entries(dask_client: Client, fileset, tmp_path: Path) -> None:
@@ -208,6 +225,22 @@ def test_only_what_a_change_touches_is_done_again(dask_client: Client, fileset, 
     victim = next(path for path in sorted(store.rglob("*")) if path.is_file() and len(path.name) == 64)
     victim.write_bytes(victim.read_bytes()[:-1])
     assert len(again("sixth")[1]) <= 1
+
+
+def test_two_runs_at_once_share_a_store(dask_client: Client, fileset, tmp_path: Path) -> None:
+    def one(name: str) -> tuple[object, dict[str, str]]:
+        (tmp_path / f"marks-{name}").mkdir()
+        processor = Scale(tmp_path / f"marks-{name}", tmp_path / name)
+        with Client(dask_client.scheduler.address, set_as_default=False) as client:
+            output = run(client, fileset, processor, tmp_path / "shared").output
+        return output, {path.name: path.read_text() for path in (tmp_path / name).iterdir()}
+
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(one, ["first", "second"])
+    assert first == second
+    assert first[0]["a"]["sum"] == pytest.approx(0.1 * sum(range(N_EVENTS)))
+    # both left the same results: a third run does nothing
+    assert run(dask_client, fileset, Scale(tmp_path, tmp_path / "third"), tmp_path / "shared").n_restored == 15
 
 
 def test_the_account_of_a_run_with_a_bad_file(dask_client: Client, fileset, tmp_path: Path) -> None:

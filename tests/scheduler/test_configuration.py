@@ -1,7 +1,11 @@
 """Configurations: what is shipped is valid, and a mistake is one sentence with the key path."""
 
+import subprocess
+import sys
+
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from models.errors import ConfigurationError
 from scheduler.configuration import (
@@ -73,3 +77,18 @@ def test_a_missing_file_names_the_profiles() -> None:
 def test_every_section_of_the_dump_has_plain_values() -> None:
     content = yaml.safe_load(dump_configuration(AnalysisConfig()))
     assert set(content) == set(AnalysisConfig.model_fields)
+
+
+def test_correlated_scale_factors_need_the_uncertainty_that_they_are_correlations_of() -> None:
+    systematics = {"correlated_scale_factors": True}
+    assert AnalysisConfig.model_validate({"systematics": systematics}).systematics.correlated_scale_factors
+    with pytest.raises(ValidationError, match=r"correlated_scale_factors.*normalisation\.add_fit_error"):
+        AnalysisConfig.model_validate({"systematics": systematics, "normalisation": {"add_fit_error": False}})
+
+
+def test_reading_a_configuration_imports_nothing_that_computes() -> None:
+    """Every command does it: it must not wait for compilers and file formats that it may not need."""
+    slow = {"awkward", "coffea", "distributed", "iminuit", "matplotlib", "numba", "pyarrow", "scipy", "uproot"}
+    look = f"import sys, scheduler.commands.main, scheduler.configuration; print(*{slow} & set(sys.modules))"
+    ended = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == []

@@ -69,6 +69,28 @@ def test_one_method_at_another_level(tmp_path):
     assert limits[0] < limits[1]
 
 
+def test_limits_and_goodness_of_fit_from_toys(tmp_path):
+    path, out = tmp_path / "point.json", tmp_path / "limits.json"
+    path.write_text(json.dumps(workspace(3.0)))
+    asked = ["--method", "cls-toys", "--goodness-toys", "200"]
+    assert run_command(["limits", str(path), "--json", str(out), *asked]) == 0
+    (found,) = json.loads(out.read_text())
+
+    def cls(xsec):
+        return poisson.cdf(3, 5.0 + 2.0 * xsec) / poisson.cdf(3, 5.0)
+
+    # One bin with known background: CLs is a ratio of Poisson probabilities, a tenth of it per 1 % of the limit here.
+    assert cls(found["cls_toys_obs"]) == pytest.approx(0.1, abs=0.02)
+    assert 0 < found["cls_toys_obs_err"] < 0.01 * found["cls_toys_obs"]
+    assert found["cls_toys_exp"] == sorted(found["cls_toys_exp"])
+    assert all(0 < error < 0.05 for error in found["cls_toys_exp_err"])
+    # The asymptotic limit that the toys are thrown around is there to compare with.
+    assert found["cls_obs"] == pytest.approx(found["cls_toys_obs"], rel=0.2)
+    assert found["bayes_qmc"] is None
+    assert 0 < found["gof_p_toys"] <= 1
+    assert found["gof_p"] is None
+
+
 def test_a_bad_workspace_does_not_cost_the_others(tmp_path, capsys):
     good, bad, out = tmp_path / "good.json", tmp_path / "bad.json", tmp_path / "limits.json"
     good.write_text(json.dumps(workspace(9.0)))
@@ -93,6 +115,76 @@ def test_pyhfs_own_inference_agrees(tmp_path):
     for name in ("mu_hat", "nll", "significance", "cls_obs"):
         assert ours[name] == pytest.approx(theirs[name], rel=1e-3)
     assert ours["cls_exp"] == pytest.approx(theirs["cls_exp"], rel=1e-3)
+
+
+def broken(change):
+    specification = workspace(9.0)
+    change(specification["channels"][0]["samples"], specification)
+    return specification
+
+
+BAD_INPUT = {
+    "empty bin": (
+        lambda samples, w: [s.update(data=[*s["data"], 0.0]) for s in (*samples, w["observations"][0])],
+        "Nothing is expected in bin 1 of channel bin",
+    ),
+    "zero signal": (lambda samples, _: samples[0].update(data=[0.0]), "signal that mu scales is empty"),
+    "data not a number": (lambda _, w: w["observations"][0].update(data=[float("nan")]), "not all finite"),
+    "template not a number": (lambda samples, _: samples[1].update(data=[float("nan")]), "not finite in its yields"),
+    "negative template": (lambda samples, _: samples[1].update(data=[-5.0]), "background is negative in bin 0"),
+    "negative variation": (
+        lambda samples, _: samples[1]["modifiers"].append(
+            {"name": "shape", "type": "histosys", "data": {"lo_data": [-1.0], "hi_data": [11.0]}}
+        ),
+        "negative number in lo_data of histosys shape",
+    ),
+    "negative uncertainty": (
+        lambda samples, _: samples[1]["modifiers"].append({"name": "rate", "type": "shapesys", "data": [-1.0]}),
+        "negative number in data of shapesys rate",
+    ),
+    "null data": (lambda _, w: w["observations"][0].update(data=[None]), "at observations[0].data[0]"),
+    "no data": (lambda _, w: w["observations"].clear(), "at observations: [] should be non-empty"),
+    "too little data": (lambda _, w: w["observations"][0].update(data=[]), "observations"),
+    "channel twice": (lambda _, w: w["channels"].append(w["channels"][0]), "channel bin appears twice"),
+    "sample twice": (lambda samples, _: samples.append(dict(samples[1])), "sample background appears twice"),
+    "modifier twice": (lambda samples, _: samples[0]["modifiers"].append(samples[0]["modifiers"][0]), "normfactor mu"),
+    "poi absent": (lambda _, w: w["measurements"][0]["config"].update(poi="strength"), "strength"),
+    "no poi": (lambda _, w: w["measurements"][0]["config"].pop("poi"), "'poi' is a required property"),
+    "beyond floating point": (lambda samples, _: samples[0].update(data=[1e300]), "expected signal is 1e+300 events"),
+    "vanishing signal": (lambda samples, _: samples[0].update(data=[1e-300]), "signal that mu scales is empty"),
+}
+"""What is wrong → how a workspace is changed, and part of the sentence that names it."""
+
+
+def test_every_bad_input_is_named_and_costs_nothing_else(tmp_path, capsys):
+    out, good = tmp_path / "limits.json", tmp_path / "good.json"
+    good.write_text(json.dumps(workspace(9.0)))
+    paths = []
+    for name, (change, _) in BAD_INPUT.items():
+        paths.append(tmp_path / f"{name}.json")
+        paths[-1].write_text(json.dumps(broken(change)))
+    assert run_command(["limits", *map(str, paths), str(good), "--json", str(out), "--method", "cls"]) == 1
+    *failed, found = json.loads(out.read_text())
+    for entry, (name, (_, message)) in zip(failed, BAD_INPUT.items(), strict=True):
+        assert entry["name"] == name
+        assert entry["status"].startswith("failed: ")
+        assert message in entry["status"]
+        assert "\n" not in entry["status"]
+        numbers = [entry[name] for name in entry if name.startswith(("mu_", "nll", "sig", "q0", "p_", "cls", "bayes"))]
+        assert {value for number in numbers for value in (number if isinstance(number, list) else [number])} == {None}
+    assert found["status"] == "ok"
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_point_that_does_not_converge_is_a_status_and_never_a_number(tmp_path):
+    """A free background under a free signal in one bin: nothing tells them apart."""
+    path, out = tmp_path / "degenerate.json", tmp_path / "limits.json"
+    free = {"name": "free", "type": "normfactor", "data": None}
+    path.write_text(json.dumps(broken(lambda samples, _: samples[1]["modifiers"].append(free))))
+    assert run_command(["limits", str(path), "--json", str(out), "--method", "cls"]) == 1
+    (found,) = json.loads(out.read_text())
+    assert found["status"].startswith("fit:fit_failed;cls:")
+    assert all(value is None for key, value in found.items() if key.startswith(("mu_", "cls_obs", "nll", "sig", "q0")))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import IncompleteRunError
-from processors.root_files import FileStamp
+from processors.locations import FileStamp
 from scheduler.chunks import ChunkPlan, PlannedFile
 from scheduler.coverage import Coverage
 from scheduler.reduction import MergeTask, Part, Reduction

@@ -77,6 +77,43 @@ def test_shifted_efficiencies_come_back_within_their_errors(probes, tmp_path):
         assert high - value < 0.05
 
 
+def test_lost_tracks_and_a_wrong_photon_energy_come_back_within_their_errors(tmp_path):
+    """Pseudo-data that lost a tenth of the tracks, more at low momentum, and whose calorimeter reads 3 % too high."""
+    sample, rng = ControlSample.RECOIL_MUMU, np.random.default_rng(8)
+    settings = TagAndProbeSettings(
+        momentum_edges_gev=(0.3, 3.5, 9.0),
+        theta_edges_deg=(17.0, 150.0),
+        charge_edges=(-2.0, 2.0),
+        photon_theta_edges_deg=(17.0, 150.0),
+    )
+    simulated, measured = (
+        read_probes(
+            write_control_sample(sample, 15_000, tmp_path / str(seed), SimulationConfig(), seed=seed),
+            sample,
+            CANDIDATES,
+        )
+        for seed in (0, 1)
+    )
+    kept = rng.random(len(measured.value)) < np.where(measured.tracks.p_gev < 3.5, 0.8, 0.9)
+    data = measured._replace(
+        is_found=measured.is_found & kept,
+        value=1.03 * measured.value,
+        photon_energy_gev=1.03 * measured.photon_energy_gev,
+    )
+    write_correction_set(measure({sample: data}, {sample: simulated}, settings), "recoil", tmp_path / "recoil.json")
+    corrections = load_corrections(["default", str(tmp_path / "recoil.json")])
+    tracks = {"p_gev": np.array([2.0, 5.0]), "theta_deg": np.full(2, 80.0), "charge": np.ones(2)}
+    photons = {"energy_gev": np.array([1.0, 3.0]), "theta_deg": np.full(2, 80.0)}
+    for name, inputs, true in (
+        (CorrectionName.TRACKING, tracks, np.array([0.8, 0.9])),
+        (CorrectionName.PHOTON_ENERGY, photons, 1.03),
+    ):
+        value, up = (corrections.evaluate(name, v, **inputs) for v in (Variation.NOMINAL, Variation.UP))
+        assert np.all(up - value < 0.03)
+        assert np.all(np.abs(value - true) < 3.0 * (up - value))
+        assert np.all(np.abs(value - 1.0) > 3.0 * (up - value))
+
+
 def test_the_tool_goes_from_ntuples_to_a_set_that_the_analysis_takes(folders, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("scheduler.tag_and_probe.TagAndProbeSettings", lambda: SETTINGS)
     arguments = ["--data", str(folders["data"]), "--simulation", str(folders["simulation"])]

@@ -42,7 +42,7 @@ def exited(watch: WorkerWatch, code: int, memory: float = 0.3, *, kernel_killed:
     ],
 )
 def test_a_cause_follows_from_exit_code_and_memory(code, memory, kernel, cause, words) -> None:
-    watch = WorkerWatch()
+    watch = WorkerWatch("a code")
     removed(watch)
     exited(watch, code, memory, kernel_killed=kernel)
     (death,) = watch.killed_with("task-1")
@@ -52,7 +52,7 @@ def test_a_cause_follows_from_exit_code_and_memory(code, memory, kernel, cause, 
 
 
 def test_a_nanny_that_ends_its_worker_says_so() -> None:
-    watch = WorkerWatch()
+    watch = WorkerWatch("a code")
     watch.on_memory((0.0, {"worker": WORKER, "pid": 1, "rss": int(1.95 * GIB)}))
     removed(watch)
     assert watch.deaths()[0].cause is Cause.MEMORY_LIMIT
@@ -62,11 +62,11 @@ def test_a_nanny_that_ends_its_worker_says_so() -> None:
 
 
 def test_silence_means_that_the_node_is_lost_and_a_goodbye_is_no_death() -> None:
-    watch = WorkerWatch()
+    watch = WorkerWatch("a code")
     removed(watch)
     assert watch.deaths()[0].cause is Cause.LOST
     assert "its node or its batch job was lost" in str(watch.deaths()[0])
-    leaving = WorkerWatch()
+    leaving = WorkerWatch("a code")
     removed(leaving, expected=True)
     assert leaving.deaths() == ()
 
@@ -80,3 +80,16 @@ def test_the_advised_chunk_fits() -> None:
     assert 0 < 0.25 * GIB + entries * per_entry <= 0.6 * 2 * GIB
     needed_gib = float(text.split("worker_memory_gib: ")[1].rstrip("."))
     assert 0.25 * GIB + 200_000 * per_entry <= 0.61 * needed_gib * GIB
+
+
+def test_a_worker_is_unfit_for_as_long_as_it_says_so_to_a_client_of_this_code() -> None:
+    watch = WorkerWatch("a code")
+
+    def says(code: str, problem: str) -> dict[str, str]:
+        watch.on_fitness((0.0, {"worker": "tcp://w", "code": code, "problem": problem}))
+        return watch.unfit
+
+    assert says("another code", "has another leptophile") == {}
+    assert says("a code", "has no leptophile") == {"tcp://w": "has no leptophile"}
+    assert says("another code", "") == {"tcp://w": "has no leptophile"}
+    assert says("a code", "") == {}

@@ -11,8 +11,14 @@ from models.theory.four_lepton_cross_section import four_lepton_cross_section, p
 from models.theory.four_lepton_phase_space import sample_four_leptons
 from models.theory.spin_correlation import tau_pair_spin_correlation
 from simulation.backgrounds import background_cross_section
-from simulation.configuration import RadiationSettings, SimulationConfig
+from simulation.configuration import (
+    ElectronExchangeConfig,
+    EquivalentPhotonSettings,
+    RadiationSettings,
+    SimulationConfig,
+)
 from simulation.detector.species import PHOTON
+from simulation.electron_exchange import ElectronExchange
 from simulation.four_lepton import (
     _spin_axes,
     _to_collision,
@@ -128,6 +134,23 @@ def test_no_events_are_no_events(tau_library) -> None:
     assert four_lepton_events(0, SQRT_S, tau_library, np.random.default_rng(7), RADIATION).n_events == 0
 
 
-def test_the_sample_is_normalised_to_both_flavours_together() -> None:
-    cross_section = background_cross_section(Process.TAUTAULL, SimulationConfig())
+def test_the_sample_is_normalised_to_both_flavours_and_exchanged_electrons_together() -> None:
+    config = SimulationConfig(electron_exchange=ElectronExchangeConfig(enabled=False))
+    cross_section = background_cross_section(Process.TAUTAULL, config)
     assert cross_section.value_fb == pytest.approx(four_lepton_cross_section_fb(SQRT_S), rel=1e-3)
+    more = background_cross_section(Process.TAUTAULL, SimulationConfig()).value_fb - cross_section.value_fb
+    assert more == pytest.approx(191.0, rel=0.03)
+
+
+def test_exchanged_electrons_come_in_their_proportion(tau_library) -> None:
+    photons = EquivalentPhotonSettings(log2_integration_points=13)
+    exchange = ElectronExchange(SQRT_S, np.deg2rad(20.0), photons)
+    n = 4000
+    events = four_lepton_events(n, SQRT_S, tau_library, np.random.default_rng(8), RADIATION, exchange=exchange)
+    first = events.offsets[:-1]
+    # behind the τ's, ahead of their decays
+    pairs = events.momentum[first + 2] + events.momentum[first + 3]
+    heavy = (events.pdg[first + 2] == 11) & (mass_of(pairs) > 4.0)
+    expected = exchange.cross_section_fb() / four_lepton_cross_section_fb(SQRT_S, exchange)
+    # a quarter of the exchanged pairs is that heavy, and one in a thousand of the others
+    assert np.mean(heavy) == pytest.approx(0.25 * expected + 0.001, abs=4 * np.sqrt(0.02 / n))

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from models.errors import BadInputError
 from models.lifetime import LifetimeMixture
 from models.search import BACKGROUNDS, Channel, Process
+from processors.configuration import NtupleWriterSettings
 from processors.ntuple import TREE_NAME
-from processors.ntuple_writer import NtupleWriter, NtupleWriterSettings
+from processors.ntuple_writer import NtupleWriter
 from processors.sample import read_sample_metadata
 from simulation.beams import beam_four_momentum, to_laboratory
 from simulation.configuration import (

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from models.constants import ALPHA_EM, GEV_M2_TO_FB, MUON_MASS_GEV
+from models.constants import ALPHA_EM, GEV_M2_TO_FB, MUON_MASS_GEV, TAU_MASS_GEV
 from models.kinematics import mass_of
 from models.search import Channel
 from simulation.configuration import TwoPhotonConfig
@@ -17,6 +17,7 @@ from simulation.two_photon import (
     lepton_process,
     two_photon_cross_section_fb,
     two_photon_events,
+    untagged_tau_process,
 )
 
 SQRT_S = 10.58
@@ -49,8 +50,9 @@ def test_integral_agrees_with_sampling_efficiency() -> None:
     assert process.integrated_cross_section_fb() == pytest.approx(finer.integrated_cross_section_fb(), rel=0.01)
 
 
-def test_events(final_state_sums) -> None:
-    events = GeneratedEvents.concatenate(list(two_photon_events(1500, 500, SQRT_S, CONFIG, np.random.default_rng(1))))
+def test_events(final_state_sums, tau_library) -> None:
+    batches = two_photon_events(1500, 500, SQRT_S, CONFIG, tau_library, np.random.default_rng(1))
+    events = GeneratedEvents.concatenate(list(batches))
     assert events.n_events == 1500
     total, charge = final_state_sums(events)
     np.testing.assert_allclose(total, np.tile([0.0, 0.0, 0.0, SQRT_S], (1500, 1)), atol=1e-9 * SQRT_S)
@@ -76,6 +78,22 @@ def test_untagged_beams_stay_along_the_beam() -> None:
 
 
 def test_sum_of_processes() -> None:
-    parts = [hadron_process(SQRT_S, CONFIG), *(lepton_process(c, SQRT_S, CONFIG) for c in Channel)]
+    parts = [
+        hadron_process(SQRT_S, CONFIG),
+        untagged_tau_process(SQRT_S, CONFIG),
+        *(lepton_process(c, SQRT_S, CONFIG) for c in Channel),
+    ]
     expected = sum(part.integrated_cross_section_fb() for part in parts)
     assert two_photon_cross_section_fb(SQRT_S, CONFIG) == expected
+
+
+def test_tau_pairs_are_those_without_both_beam_particles_in_the_detector() -> None:
+    beams = untagged_tau_process(SQRT_S, CONFIG).sample(2000, np.random.default_rng(4))
+    assert beams.mass_gev.min() > 2 * TAU_MASS_GEV
+    assert beams.smaller_angle_rad.max() < np.deg2rad(CONFIG.scattering_angle_min_deg)
+    everything = replace(untagged_tau_process(SQRT_S, CONFIG), both_angles_max_rad=None)
+    tagged = replace(everything, scattering_angle_min_rad=np.deg2rad(CONFIG.scattering_angle_min_deg))
+    untagged, whole, both = (
+        process.integrated_cross_section_fb() for process in (untagged_tau_process(SQRT_S, CONFIG), everything, tagged)
+    )
+    assert untagged + both == pytest.approx(whole, rel=0.01)

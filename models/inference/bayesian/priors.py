@@ -18,29 +18,14 @@ root.
 """
 
 import math
-from enum import StrEnum
 from typing import Final
 
 import numpy as np
 
 from models.compiled import compiled
+from models.inference.bayesian.prior_names import XsecPrior
 from models.inference.compiled_model import Floats
 
-
-class XsecPrior(StrEnum):
-    """Names of the priors."""
-
-    FLAT_XSEC = "flat_xsec"
-    FLAT_XI = "flat_xi"
-    JEFFREYS = "jeffreys"
-
-    @property
-    def code(self) -> int:
-        """Number under which compiled kernels know it."""
-        return _CODES.index(self)
-
-
-_CODES: Final = (XsecPrior.FLAT_XSEC, XsecPrior.FLAT_XI, XsecPrior.JEFFREYS)
 _SMALLEST_XSEC: Final = 1e-300
 """Stands in for zero where a density is a quotient whose limit at zero is finite."""
 

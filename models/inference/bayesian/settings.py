@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from models.inference.bayesian.priors import XsecPrior
+from models.inference.bayesian.prior_names import XsecPrior
 from models.settings import Settings
 
 

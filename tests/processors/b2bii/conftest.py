@@ -22,8 +22,9 @@ from processors.b2bii.configuration import ConversionSettings
 from processors.b2bii.conversion import ConversionTask, ConvertedFile, convert_file, inspect_file
 from processors.b2bii.reading import Particles
 from processors.b2bii.variables import unescape
+from processors.configuration import NtupleWriterSettings
 from processors.ntuple import COLLECTIONS, EVENT_BRANCHES, TREE_NAME
-from processors.ntuple_writer import NtupleWriterSettings, written_collections
+from processors.ntuple_writer import written_collections
 from processors.sample import SampleMetadata
 
 AnyArray = NDArray[Any]

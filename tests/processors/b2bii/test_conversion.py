@@ -11,10 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from models.helix import Helix, momentum_at, move_pivot, position_at
 from processors.b2bii.configuration import BeamEnergies, ConversionSettings
 from processors.b2bii.tracks import track_columns
-from processors.configuration import TrackSettings
+from processors.configuration import NtupleWriterSettings, TrackSettings
 from processors.fileset import check_file
 from processors.ntuple import HELIX_PARAMETERS
-from processors.ntuple_writer import NtupleWriterSettings
 from processors.sample import read_sample_metadata
 
 # Each branch of the ntuple is at least single precision; a file in single precision has rounded before.

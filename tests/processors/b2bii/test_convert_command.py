@@ -2,12 +2,16 @@
 
 import json
 
+import awkward as ak
 import numpy as np
 import pytest
+import uproot
+import yaml
 
 from processors.fileset import build_fileset, check_file, sample_metadata
 from processors.sample import read_sample_metadata
 from scheduler.commands.main import run_command
+from tests.byte_server import byte_server
 
 
 @pytest.fixture
@@ -112,6 +116,67 @@ def test_bad_files_end_the_run_unless_they_may_be_skipped(b2bii, three_files, co
     kept = read_sample_metadata(out / "part_0.root").equivalent_luminosity_fb
     assert kept + sum(costs) == pytest.approx(0.3)
     assert "left out" in said
+
+
+def test_files_are_read_over_http(b2bii, three_files, convert, workers):
+    out = b2bii.folder / "data"
+    with byte_server(three_files[0].parent) as (url, requests):
+        urls = [f"{url}/{path.name}" for path in three_files]
+        # the storage hiccups once: that is no reason to call a file bad
+        requests.to_refuse = 1
+        status, result, _ = convert(*urls, "--out", out, "--data", "--json")
+        assert (status, result["events_in"]) == (0, 36)
+        assert [file["input"] for file in result["files"]] == urls
+        assert requests.n_ranges > 0
+        status, _, said = convert(f"{url}/absent.root", "--out", b2bii.folder / "absent.root")
+    assert status == 1
+    assert f"{url}/absent.root" in said
+    local = b2bii.folder / "local"
+    assert convert(*three_files, "--out", local, "--data")[0] == 0
+    for path in three_files:
+        with uproot.open(out / path.name) as ours, uproot.open(local / path.name) as theirs:
+            assert ak.array_equal(ours["events"].arrays(), theirs["events"].arrays())
+
+
+def test_a_data_set_of_a_catalogue_is_converted(b2bii, three_files, convert, workers):
+    catalogue = b2bii.folder / "belle.yml"
+    with byte_server(three_files[0].parent) as (url, _):
+        described = {"process": "tautau", "n_generated": 1000, "cross_section_fb": 900.0, "cross_section_source": "me"}
+        files = ["in/part_[01].root", f"{url}/part_2.root"]
+        selected = {"files": files, "luminosity_fb": 3.0, "runs": [{"experiment": 31}]}
+        datasets = {"mc": {"files": ["in/part_2.root"], **described}, "data": selected}
+        catalogue.write_text(yaml.safe_dump({"datasets": datasets}))
+        status, result, said = convert(
+            "--catalogue", catalogue, "--dataset", "data", "--out", b2bii.folder / "a", "--json"
+        )
+        assert status == 0, said
+        assert (len(result["files"]), result["events_in"]) == (3, 36)
+        # what the catalogue says of some runs does not describe files of all runs
+        assert "luminosity_fb is that of the selected runs" in said
+        assert read_sample_metadata(b2bii.folder / "a" / "part_2.root").equivalent_luminosity_fb is None
+    out = b2bii.folder / "b"
+    assert convert("--catalogue", catalogue, "--dataset", "mc", "--out", out)[0] == 0
+    sample = read_sample_metadata(out / "part_2.root")
+    assert (sample.name, sample.process, sample.n_generated) == ("mc", "tautau", 1000)
+    assert (sample.cross_section_fb, sample.cross_section_source) == (900.0, "me")
+    # the command line has the last word
+    assert convert("--catalogue", catalogue, "--dataset", "mc", "--out", out, "--n-generated", 50)[0] == 0
+    assert read_sample_metadata(out / "part_2.root").n_generated == 50
+    for arguments, message in (
+        ((), "several data sets (data, mc)"),
+        (("--dataset", "none"), "no data set 'none', only data, mc"),
+        (("more.root",), "either files, folders and URLs, or --catalogue"),
+    ):
+        status, _, said = convert("--catalogue", catalogue, *arguments, "--out", out)
+        assert status == 2
+        assert message in said
+
+
+def test_a_client_that_is_missing_is_named(b2bii, convert, monkeypatch):
+    monkeypatch.setattr("processors.locations.importlib.util.find_spec", lambda name: None)
+    status, _, said = convert("root://server.example//belle/a.root", "--out", b2bii.folder / "a.root")
+    assert status == 1
+    assert "root://server.example//belle/a.root: reading root:// needs the Python packages fsspec-xrootd" in said
 
 
 @pytest.mark.parametrize(

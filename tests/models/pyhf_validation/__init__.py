@@ -1,0 +1,1 @@
+"""pyhf's own validation workspaces and the CLs values that it publishes for them."""
