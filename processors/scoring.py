@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from models.classifier.folds import fold_of
 from models.classifier.model import Classifier
 from models.errors import BadInputError
-from processors.event_identity import pack_event_identity
 from processors.regions import LOWEST_SIGNAL_THRESHOLD
 from processors.variations import Kinematics
 
@@ -43,16 +42,6 @@ def candidate_folds(columns: Columns, sample: str, *, n_folds: int, seed: int, r
     """Return the fold of each candidate's event, shape (n,); repeats of one generated event are in one fold."""
     event = np.asarray(columns["event"]) // repeats
     return fold_of(columns["experiment"], columns["run"], event, sample, n_folds=n_folds, seed=seed)
-
-
-def generated_events(columns: Columns, *, repeats: int = 1) -> NDArray[np.int64]:
-    """Return a number for each candidate that the copies of one generated event share, shape (n,).
-
-    Numbers count from zero within the sample, in the order of experiment, run and event.
-    """
-    event = np.asarray(columns["event"]) // repeats
-    identity = pack_event_identity(columns["experiment"], columns["run"], event, source="candidates")
-    return np.asarray(np.unique(identity, return_inverse=True)[1], dtype=np.int64)
 
 
 def score_candidates(columns: Columns, classifier: Classifier, sample: str, *, repeats: int = 1) -> NDArray[np.float32]:

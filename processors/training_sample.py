@@ -14,8 +14,9 @@ from processors.blinding import TRUTH_COLUMN
 from processors.candidates import CandidateStore
 from processors.features import FEATURES
 from processors.luminosity import luminosity_weight
+from processors.placed_candidates import generated_numbers
 from processors.sample import SampleMetadata
-from processors.scoring import IDENTITY, candidate_folds, feature_matrix, finite_weights, generated_events
+from processors.scoring import IDENTITY, candidate_folds, feature_matrix, finite_weights
 from processors.signal_samples import generated_mass_gev
 from processors.topology_features import TOPOLOGY_FEATURES
 
@@ -96,8 +97,8 @@ def read_training_data(
             columns[MASS_INPUT] = _hypotheses(generated_mass_gev(sample), generated, search, len(mass), settings.seed)
         weight = finite_weights(columns, "weight", name)
         n = len(weight)
-        event = n_generated + generated_events(columns, repeats=sample.repeats)
-        n_generated = int(event.max()) + 1 if n else n_generated
+        event = n_generated + generated_numbers(columns, sample.repeats)
+        n_generated += n
         parts.append(
             TrainingData(
                 features=feature_matrix(columns, names),
