@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.stats import beta, ks_2samp, norm
 
+from models.inference.binomial import CENTRAL_68_PERCENT
 from models.inference.look_elsewhere import count_upcrossings, global_p_value_bound
-from models.inference.toy_significances import CENTRAL_68_PERCENT
 from scheduler.failures import TaskFailure, shorten
 from scheduler.limits_table import LargestExcess
 from scheduler.validation.page import Check, CheckTable, Verdict, verdict_of_p_value
