@@ -14,7 +14,8 @@ from models.search import BACKGROUNDS, Process, Search
 from models.signal_shape import SignalModel
 from models.sparse_templates import BinnedMass, template_yields
 from models.templates import MassPointTemplates, Template
-from processors.histograms import HistogramManifest, SearchHistograms
+from processors.histogram_files import HistogramManifest
+from processors.histograms import SearchHistograms
 from processors.regions import SIGNAL_REGION
 from processors.scoring import NOMINAL
 from processors.signal_samples import PROMPT_CTAU_MM, SignalModels

@@ -18,7 +18,8 @@ from models.search import Channel, Process, Search
 from models.signal_shape import SignalModel
 from models.thresholds import ThresholdScan
 from processors.cutflow import SampleSummary
-from processors.histograms import HistogramManifest, SearchHistograms, load_histograms
+from processors.histogram_files import HistogramManifest, load_histograms
+from processors.histograms import SearchHistograms
 from processors.regions import SIGNAL_REGION, control_regions
 from processors.signal_files import load_signal_models
 from processors.signal_samples import SignalModels

@@ -16,9 +16,9 @@ from models.search import Channel, Search
 from models.signal_shape import SignalShapeSettings
 from models.thresholds import ThresholdScan, ThresholdSettings
 from processors.candidates import CandidateStore
+from processors.histogram_files import HistogramManifest, save_histograms
 from processors.histogram_inputs import candidate_fileset, search_binning
 from processors.histogram_processor import HistogramProcessor
-from processors.histograms import HistogramManifest, save_histograms
 from processors.regions import RegionSettings, ThresholdChoice
 from processors.sample import SampleMetadata
 from processors.signal_files import save_signal_models

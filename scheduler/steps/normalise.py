@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from models.normalisation import fit_scale_factors
 from processors.control_counts import NORMALISED_SEARCHES, control_inputs
-from processors.histograms import load_histograms
+from processors.histogram_files import load_histograms
 from scheduler.unblinding import read_unblinding
 
 if TYPE_CHECKING:

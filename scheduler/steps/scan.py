@@ -16,7 +16,7 @@ from models.scan_grid import MassPoint, mass_points, stretch_ends
 from models.search import Search
 from processors.blinding import Unblinding
 from processors.correction_sets import CorrectionName, read_corrections
-from processors.histograms import load_histograms
+from processors.histogram_files import load_histograms
 from processors.signal_files import load_signal_models
 from processors.template_builder import SearchTemplates, unpack_search
 from scheduler.failures import TaskFailure, raise_failures

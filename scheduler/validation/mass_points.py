@@ -29,7 +29,8 @@ from models.inference.toy_data import InjectionStudy, goodness_of_fit, inject
 from models.inference.workspace import OBSERVED_MEASUREMENT
 from models.scan_grid import MassPoint, ScanSettings, fit_edges_gev, sum_into_bins
 from models.search import BACKGROUNDS, Process, Search
-from processors.histograms import HistogramManifest, SearchHistograms
+from processors.histogram_files import HistogramManifest
+from processors.histograms import SearchHistograms
 from processors.regions import SIGNAL_REGION
 from processors.template_builder import UniformComponent, uniform_component
 from scheduler.run_folder import RunFolder

@@ -17,7 +17,7 @@ from models.scan_grid import mass_points
 from models.search import Channel, Process, Search
 from processors.blinding import BlindingSettings, Unblinding, UnblindingStage
 from processors.candidates import CandidateStore
-from processors.histograms import load_histograms
+from processors.histogram_files import load_histograms
 from processors.regions import SIGNAL_REGION
 from processors.scoring import OutsideSignalRegion, score_candidates
 from scheduler.commands.main import run_command

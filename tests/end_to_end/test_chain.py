@@ -16,7 +16,7 @@ from models.errors import BlindedError
 from models.scan_grid import mass_points
 from models.search import Channel, Search
 from processors.candidates import CandidateStore
-from processors.histograms import load_histograms
+from processors.histogram_files import load_histograms
 from scheduler.configuration import load_configuration
 from scheduler.limits_table import COLUMNS, column, read_limits
 from scheduler.progress import Terminal

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from models.errors import IncompleteRunError
 from models.search import Search
-from processors.histograms import load_histograms
+from processors.histogram_files import load_histograms
 from scheduler.configuration import AnalysisConfig, load_configuration
 from scheduler.failures import FailureReport
 from scheduler.limits_table import read_limits

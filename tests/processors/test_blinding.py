@@ -11,8 +11,9 @@ from models.errors import BadInputError, BlindedError
 from models.search import Channel, Process, Search
 from processors.blinding import BlindingSettings, Unblinding, UnblindingStage, outside_windows
 from processors.candidates import CandidatePath, CandidateStore, write_candidates
+from processors.histogram_files import HistogramManifest, load_histograms, save_histograms
 from processors.histogram_processor import HistogramProcessor, SearchBinning
-from processors.histograms import HistogramManifest, empty_histograms, load_histograms, save_histograms
+from processors.histograms import empty_histograms
 from processors.regions import RegionSettings
 from processors.sample import SampleMetadata
 from processors.scoring import NOMINAL, OutsideSignalRegion

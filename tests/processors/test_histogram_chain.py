@@ -22,9 +22,10 @@ from processors.blinding import Unblinding
 from processors.candidates import CandidatePath, CandidateStore, write_candidates
 from processors.control_counts import control_inputs
 from processors.features import FEATURES
+from processors.histogram_files import HistogramManifest, load_histograms, save_histograms
 from processors.histogram_inputs import candidate_fileset, search_binning
 from processors.histogram_processor import HistogramProcessor
-from processors.histograms import HistogramManifest, SearchHistograms, load_histograms, save_histograms
+from processors.histograms import SearchHistograms
 from processors.luminosity import luminosity_weight
 from processors.regions import RegionSettings
 from processors.sample import SampleMetadata
