@@ -56,6 +56,9 @@ class QuasiMonteCarloSettings(Settings):
     """The proposal takes the counts to know this factor less than they do: wider tails where they constrain."""
     covariance_weight: float = Field(default=8.0, gt=0)
     """Draws, for each parameter, that the first covariance counts as when it is adapted."""
+    smallest_variance: float = Field(default=1.05, gt=0)
+    """Smallest variance that it is adapted to in any direction, in units of the first one: what decides the limit and
+    its error in few draws are the posterior's tails, which the bulk of the draws say little of."""
     n_evaluations: int = Field(default=8, ge=4)
     """Cross-sections at which the likelihood of a draw is evaluated; its logarithm is a smooth function in between."""
     interpolation_error: float = Field(default=1e-4, gt=0)

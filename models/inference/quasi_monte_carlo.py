@@ -104,7 +104,9 @@ class SampledPosterior:
             n *= 2
         return n_nodes
 
-    def adapted(self, standard: Floats, weight: Floats, present_size: float) -> SampledPosterior:
+    def adapted(
+        self, standard: Floats, weight: Floats, present_size: float, smallest_variance: float
+    ) -> SampledPosterior:
         """Return the approximation with mean and covariance moved towards those of weighted draws.
 
         Parameters
@@ -115,13 +117,16 @@ class SampledPosterior:
             Posterior weights, shape (n_draws,).
         present_size
             Effective number of draws that the present covariance counts as.
+        smallest_variance
+            Smallest variance in any direction, in units of the present one.
         """
         weight = weight / weight.sum()
         effective = 1.0 / np.sum(weight**2)
         mean = weight @ standard
         around = standard - mean
         covariance = effective * (around * weight[:, None]).T @ around + present_size * np.eye(mean.size)
-        root = np.linalg.cholesky(covariance / (effective + present_size))
+        variances, directions = np.linalg.eigh(covariance / (effective + present_size))
+        root = np.linalg.cholesky(directions * np.maximum(variances, smallest_variance) @ directions.T)
         return SampledPosterior(self.likelihood, self.plan, self.centre + self.root @ mean, self.root @ root)
 
 
@@ -178,7 +183,12 @@ def quasi_monte_carlo_limit(
         posterior = posterior.extended()
     else:
         return BayesianLimit(Status.PRIOR_RANGE, prior_range_fb=grid.end)
-    sampled = sampled.adapted(standard, densities @ grid.weights, settings.covariance_weight * sampled.plan.size)
+    sampled = sampled.adapted(
+        standard,
+        densities @ grid.weights,
+        settings.covariance_weight * sampled.plan.size,
+        settings.smallest_variance,
+    )
     for log2_draws in range(settings.log2_first_draws, settings.log2_maximum_draws + 1):
         shifted = [quasi_normal(sampled.plan.size, log2_draws, rng) for _ in range(settings.n_shifts)]
         estimate = _estimate(_densities(sampled, shifted, grid, n_evaluations), grid, credibility)

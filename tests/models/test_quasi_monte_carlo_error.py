@@ -51,6 +51,14 @@ def test_limit_is_that_of_brute_force():
     assert errors.max() < 2e-3 * exact
 
 
+def test_pulls_are_unit_where_the_posterior_is_far_from_normal():
+    """Few events and a log-normal background: a proposal as narrow as the posterior's bulk misses its tails."""
+    limits, errors = limits_of(two_bins(), range(N_SEEDS))
+    pulls = (limits - brute_force_limit()) / errors
+    assert abs(pulls.mean()) < 3.0 / np.sqrt(N_SEEDS)
+    assert 0.7 < pulls.std(ddof=1) < 1.45
+
+
 @pytest.mark.parametrize("relative_statistics", [0.1, 0.4])
 def test_pulls_over_seeds_are_unit(make_templates, relative_statistics):
     """Of an analysis-like model against the same integral with 32 times the draws."""
