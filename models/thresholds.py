@@ -1,9 +1,10 @@
 """The signal-score threshold that maximises the expected sensitivity, on simulation alone.
 
-Figure of merit: G. Punzi's ε/(a/2 + √B) (arXiv:physics/0308063), which needs no assumed cross-section and stays
-meaningful for small B. Over the generated masses the geometric mean is maximised, so that a factor gained at
-one mass counts like the same factor lost at another. Beyond the published method, each mass may have a threshold of its
-own: the best one of a weighted mean over its neighbours, so that thresholds vary smoothly with mass.
+Figure of merit: G. Punzi's ε/(a/2 + σ_B) (arXiv:physics/0308063), which needs no assumed cross-section and stays
+meaningful for small B; σ_B² = B + (δB)², because what is not known of B counts like its fluctuations. Over the
+generated masses the geometric mean is maximised, so that a factor gained at one mass counts like the same factor lost
+at another. Beyond the published method, each mass may have a threshold of its own: the best one of a weighted mean over
+its neighbours, so that thresholds vary smoothly with mass.
 """
 
 from collections.abc import Sequence
@@ -31,6 +32,9 @@ class ThresholdSettings(Settings):
     """Steps between them, equal in log-odds: the last per cent matters as much as all before."""
     n_sigma: float = Field(default=1.2816, gt=0)
     """Punzi's a: the one-sided significance of the limits aimed at, 90 %."""
+    background_relative_error: float = Field(default=0.1, ge=0)
+    """δ: how well the background in a window is known. In the fits, Monte Carlo statistics and scale factors leave
+    about 10 %; without it the best threshold is looser than the one of the strongest expected limits."""
     minimum_window_gev: float = Field(default=0.02, gt=0)
     """Backgrounds are counted in at least ± this much around m_φ and scaled to the fit's window.
 
@@ -118,6 +122,15 @@ class ThresholdScan(Settings):
     """The same for thresholds that vary with mass."""
 
 
+def thresholds_tried(published: float, settings: ThresholdSettings) -> tuple[FloatArray, int]:
+    """Return the thresholds to choose among, ascending, and which of them is the published one."""
+    from scipy.special import expit, logit
+
+    grid = expit(np.linspace(logit(settings.lowest), logit(settings.highest), settings.n_steps + 1))
+    tried = np.unique(np.round([*grid, published], 6))
+    return tried, int(np.searchsorted(tried, round(published, 6)))
+
+
 def scan_thresholds(
     signals: Sequence[ScoredSignal],
     background: ScoredBackground,
@@ -142,57 +155,72 @@ def scan_thresholds(
     ThresholdError
         If no signal mass has candidates.
     """
-    from scipy.special import expit, logit
-
     settings = settings or ThresholdSettings()
     usable = sorted((signal for signal in signals if np.sum(signal.weight) > 0), key=lambda signal: signal.m_phi_gev)
     if not usable:
         raise ThresholdError("no signal candidates to optimise the score threshold with")
-    grid = expit(np.linspace(logit(settings.lowest), logit(settings.highest), settings.n_steps + 1))
-    tried = np.unique(np.round([*grid, published], 6))
+    tried, at_published = thresholds_tried(published, settings)
     logarithms = _log_merits(usable, background, tried, settings)
     merit = np.exp(logarithms.mean(axis=0))
     if not np.any(merit > 0):
         raise ThresholdError("no score threshold keeps enough signal at every mass")
     best = int(np.argmax(merit))
-    at_published = int(np.searchsorted(tried, round(published, 6)))
-    stability = _hold_out(usable, background, tried, at_published, settings)
+    held_out = hold_out(usable, background, tried, at_published, settings)
     return ThresholdScan(
         thresholds=tuple(tried.tolist()),
         figure_of_merit=tuple(merit.tolist()),
         best=float(tried[best]),
         published=published,
         gain=float(merit[best] / merit[at_published]) if merit[at_published] > 0 else 0.0,
-        best_without_fold=stability.best,
+        best_without_fold=held_out.best if held_out else (),
         by_mass=MassThresholds(
             mass_gev=tuple(signal.m_phi_gev for signal in usable),
             threshold=tuple(tried[_best_of_masses(logarithms, settings)].tolist()),
         ),
-        held_out_gain=stability.gain,
-        held_out_gain_by_mass=stability.gain_by_mass,
+        held_out_gain=_mean_gain(held_out.common - held_out.reference) if held_out else None,
+        held_out_gain_by_mass=_mean_gain(held_out.by_mass - held_out.reference) if held_out else None,
     )
 
 
 Scored = TypeVar("Scored", ScoredSignal, ScoredBackground)
 
 
-class _Stability(NamedTuple):
+class HeldOut(NamedTuple):
+    """Logarithms of the figure of merit where thresholds were not chosen, mean over folds, shape (n_masses,)."""
+
     best: tuple[float, ...]
-    gain: float | None
-    gain_by_mass: float | None
+    """The best common threshold when one fold is left out, fold by fold."""
+    reference: FloatArray
+    """With a given threshold."""
+    common: FloatArray
+    """With the best common one."""
+    by_mass: FloatArray
+    """With the best one of each mass."""
 
 
-def _hold_out(
+def hold_out(
     signals: Sequence[ScoredSignal],
     background: ScoredBackground,
     tried: FloatArray,
-    published: int,
+    reference: int,
     settings: ThresholdSettings,
-) -> _Stability:
-    """Choose thresholds without a fold and judge them in it, fold by fold."""
+) -> HeldOut | None:
+    """Choose thresholds without a fold and judge them in it, fold by fold; None if folds are not known.
+
+    Parameters
+    ----------
+    signals, background
+        As in `scan_thresholds`.
+    tried
+        Thresholds to choose among, ascending, shape (n,).
+    reference
+        Which of them is judged without being chosen.
+    settings
+        Of the scan.
+    """
     if background.fold is None or any(signal.fold is None for signal in signals) or not len(background.fold):
-        return _Stability((), None, None)
-    best, gains, gains_by_mass = [], [], []
+        return None
+    best, judged = [], []
     n_folds = int(background.fold.max()) + 1
     for number in range(n_folds):
         # A part of the events stands for all of them.
@@ -207,15 +235,13 @@ def _hold_out(
             for inside in (False, True)
         )
         common = int(np.argmax(chosen_on.mean(axis=0)))
-        by_mass = _best_of_masses(chosen_on, settings)
         best.append(float(tried[common]))
-        reference = judged_on[:, published]
-        gains.append(float(np.mean(judged_on[:, common] - reference)))
-        gains_by_mass.append(float(np.mean(judged_on[np.arange(len(signals)), by_mass] - reference)))
-    return _Stability(tuple(best), _mean_gain(gains), _mean_gain(gains_by_mass))
+        own = judged_on[np.arange(len(signals)), _best_of_masses(chosen_on, settings)]
+        judged.append((judged_on[:, reference], judged_on[:, common], own))
+    return HeldOut(tuple(best), *np.mean(judged, axis=0))
 
 
-def _mean_gain(logarithms: Sequence[float]) -> float | None:
+def _mean_gain(logarithms: FloatArray) -> float | None:
     mean = float(np.mean(logarithms))
     return float(np.exp(mean)) if np.isfinite(mean) else None
 
@@ -259,7 +285,8 @@ def _figure_of_merit(
     efficiency = _weight_above(signal.score[in_window], signal.weight[in_window], thresholds)
     kept = efficiency >= settings.minimum_efficiency_fraction * np.sum(signal.weight[in_window])
     expected = _expected_background(signal, background, thresholds, settings)
-    merit: FloatArray = np.where(kept, efficiency, 0.0) / (settings.n_sigma / 2 + np.sqrt(expected))
+    deviation = np.sqrt(expected + (settings.background_relative_error * expected) ** 2)
+    merit: FloatArray = np.where(kept, efficiency, 0.0) / (settings.n_sigma / 2 + deviation)
     return merit
 
 

@@ -24,6 +24,7 @@ from processors.selection import (
     missing_momentum,
     track_four_momenta,
 )
+from processors.topology_features import topology_features
 
 Columns = dict[str, NDArray[Any]]
 
@@ -144,9 +145,16 @@ def _columns(
         "run": events.run.astype(np.int32),
         "event": events.event.astype(np.int32),
         **candidate_features(events, leptons, missing, candidates, channel, settings.features),
+        **topology_features(
+            events,
+            candidates,
+            track_four_momenta(events.momentum_gev, leptons),
+            channel,
+            settings.positron_direction,
+            settings.features.no_photon_mass_gev,
+        ),
         "m_ll_gev": candidates.mass_gev,
         "m_ll_error_gev": candidates.mass_error_gev.astype(np.float32),
-        "vertex_chi2": candidates.chi2.astype(np.float32),
         "n_candidates": candidates.n_in_event.astype(np.int16),
         "weight": events.weight,
     }

@@ -163,13 +163,30 @@ def missing_momentum(
     missing = beam - tracks.sum(axis=-2) - neutrals
     energy, momentum_squared = missing[..., 3], np.sum(missing[..., :3] ** 2, axis=-1)
     mass_squared = energy**2 - momentum_squared
-    # A massless positron: its mass changes the direction in the c.m. frame by 10⁻⁸.
-    positron = boost_to_rest_frame(np.broadcast_to([*positron_direction, 1.0], beam.shape), beam)[..., :3]
     in_cm = boost_to_rest_frame(missing, beam)[..., :3]
-    along = -np.sum(in_cm * positron, axis=-1)
-    length = np.linalg.norm(in_cm, axis=-1) * np.linalg.norm(positron, axis=-1)
+    along = np.sum(in_cm * electron_axis_cm(beam, positron_direction), axis=-1)
+    length = np.linalg.norm(in_cm, axis=-1)
     cosine = np.divide(along, length, out=np.zeros_like(along), where=length > 0.0)
     return MissingMomentum(np.sign(mass_squared) * np.sqrt(np.abs(mass_squared)), np.clip(cosine, -1.0, 1.0))
+
+
+def electron_axis_cm(beam: FloatArray, positron_direction: tuple[float, float, float]) -> FloatArray:
+    """Return the unit vectors from which polar angles count in the c.m. frame: against the e⁺ beam.
+
+    Parameters
+    ----------
+    beam
+        Four-momentum of the colliding beams in the laboratory, shape (..., 4), GeV.
+    positron_direction
+        Unit vector of the e⁺ beam in the laboratory.
+
+    Returns
+    -------
+    Shape (..., 3).
+    """
+    # A massless positron: its mass changes the direction in the c.m. frame by 10⁻⁸.
+    positron = boost_to_rest_frame(np.broadcast_to([*positron_direction, 1.0], beam.shape), beam)[..., :3]
+    return np.asarray(-positron / np.linalg.norm(positron, axis=-1, keepdims=True))
 
 
 def track_four_momenta(momentum_gev: FloatArray, leptons: LeptonFlags) -> FloatArray:

@@ -1,6 +1,7 @@
 """Optimal signal-score threshold of a channel from its simulated candidates."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,14 @@ from processors.sample import SampleMetadata
 from processors.scoring import Columns, candidate_folds, finite_weights, score_candidates
 from processors.signal_samples import PROMPT_CTAU_MM, generated_mass_gev, proper_lengths_mm, signal_samples_of
 from processors.training_sample import TRAINING_SEARCH
+
+
+class ScoredCandidates(NamedTuple):
+    """Simulated candidates of a channel with the scores of a classifier."""
+
+    signals: list[ScoredSignal]
+    """One per generated mass that has candidates."""
+    background: ScoredBackground
 
 
 def find_threshold(
@@ -52,6 +61,21 @@ def find_threshold(
     ThresholdError
         If there is no signal to optimise for.
     """
+    scored = scored_candidates(
+        store, samples, classifier, luminosity_fb=luminosity_fb, half_window_sigma=half_window_sigma
+    )
+    return scan_thresholds(*scored, regions.sr_above_signal_score(classifier.channel), settings)
+
+
+def scored_candidates(
+    store: CandidateStore,
+    samples: Mapping[str, SampleMetadata],
+    classifier: Classifier,
+    *,
+    luminosity_fb: float,
+    half_window_sigma: float,
+) -> ScoredCandidates:
+    """Return the simulated candidates of a classifier's channel with their scores; arguments as in `find_threshold`."""
     search = TRAINING_SEARCH[classifier.channel]
     signals = []
     for sample in (sample for members in signal_samples_of(samples, search).values() for sample in members):
@@ -84,8 +108,7 @@ def find_threshold(
             generated = generated_numbers(columns, sample.repeats) + n_events
             n_events += len(generated)
             parts.append((score, weight, columns["m_ll_gev"], fold, generated))
-    background = ScoredBackground(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-    return scan_thresholds(signals, background, regions.sr_above_signal_score(classifier.channel), settings)
+    return ScoredCandidates(signals, ScoredBackground(*(np.concatenate(column) for column in zip(*parts, strict=True))))
 
 
 def _signal_score(columns: Columns, classifier: Classifier, sample: SampleMetadata) -> np.ndarray:

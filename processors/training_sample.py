@@ -7,16 +7,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.classifier.configuration import ClassifierError, ClassifierMethod, ClassifierSettings
+from models.classifier.configuration import ClassifierError, ClassifierInputs, ClassifierMethod, ClassifierSettings
 from models.classifier.training import TrainingData
 from models.search import Channel, Process, Search, classifier_classes
 from processors.blinding import TRUTH_COLUMN
 from processors.candidates import CandidateStore
 from processors.features import FEATURES
 from processors.luminosity import luminosity_weight
+from processors.placed_candidates import generated_numbers
 from processors.sample import SampleMetadata
 from processors.scoring import IDENTITY, candidate_folds, feature_matrix, finite_weights
 from processors.signal_samples import generated_mass_gev
+from processors.topology_features import TOPOLOGY_FEATURES
 
 TRAINING_SEARCH = {Channel.EE: Search.EE, Channel.MUMU: Search.MUMU}
 """The search whose candidates train each channel's classifier."""
@@ -25,13 +27,15 @@ MASS_INPUT: Final = "m_ll_gev"
 """Input of a mass-parametrised classifier, beside those of the published one."""
 
 
-def classifier_inputs(channel: Channel, method: ClassifierMethod) -> tuple[str, ...]:
+def classifier_inputs(channel: Channel, settings: ClassifierSettings) -> tuple[str, ...]:
     """Return the ordered names of a classifier's inputs.
 
-    >>> classifier_inputs(Channel.EE, ClassifierMethod.MASS_PARAMETRISED)[-1]
+    >>> classifier_inputs(Channel.EE, ClassifierSettings(method=ClassifierMethod.MASS_PARAMETRISED))[-1]
     'm_ll_gev'
     """
-    return FEATURES[channel] if method is ClassifierMethod.PUBLISHED else (*FEATURES[channel], MASS_INPUT)
+    further = TOPOLOGY_FEATURES if settings.inputs is ClassifierInputs.EXTENDED else ()
+    hypothesis = (MASS_INPUT,) if settings.method is ClassifierMethod.MASS_PARAMETRISED else ()
+    return (*FEATURES[channel], *further, *hypothesis)
 
 
 def read_training_data(
@@ -72,10 +76,11 @@ def read_training_data(
     classes = classifier_classes(channel)
     search = TRAINING_SEARCH[channel]
     parametrised = settings.method is ClassifierMethod.MASS_PARAMETRISED
-    names = classifier_inputs(channel, settings.method)
+    names = classifier_inputs(channel, settings)
     used = {name: sample for name, sample in sorted(samples.items()) if _is_trained_on(sample, channel)}
     generated = sorted({generated_mass_gev(sample) for sample in used.values() if sample.process is Process.SIGNAL})
     parts = []
+    n_generated = 0
     for group, (name, sample) in enumerate(used.items()):
         is_signal = sample.process is Process.SIGNAL
         moved = parametrised and is_signal
@@ -92,6 +97,8 @@ def read_training_data(
             columns[MASS_INPUT] = _hypotheses(generated_mass_gev(sample), generated, search, len(mass), settings.seed)
         weight = finite_weights(columns, "weight", name)
         n = len(weight)
+        event = n_generated + generated_numbers(columns, sample.repeats)
+        n_generated += n
         parts.append(
             TrainingData(
                 features=feature_matrix(columns, names),
@@ -104,6 +111,7 @@ def read_training_data(
                     columns, name, n_folds=settings.n_folds, seed=settings.seed, repeats=sample.repeats
                 ),
                 mass_gev=mass,
+                generated=event,
             )
         )
     if not parts:

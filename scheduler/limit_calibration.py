@@ -39,7 +39,7 @@ from models.inference.configuration import InferenceSettings, LimitMethod, Quasi
 from models.inference.fits import fit_observed
 from models.inference.likelihood import Likelihood, compile_likelihood
 from models.inference.results import InferenceError
-from models.inference.toy_datasets import toy_datasets
+from models.inference.toy_data import toy_data
 from models.settings import Settings
 from scheduler.local_pool import available_cores, map_on_cores
 from scheduler.progress import Terminal
@@ -204,7 +204,7 @@ def _calibration(
     seed: int,
 ) -> Calibration:
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
-    toys = toy_datasets(likelihood, null, chosen.n_null_toys, rng)
+    toys = toy_data(likelihood, null, chosen.n_null_toys, rng)
     significances = signed_significances_of(likelihood, toys, null)
     found = np.sort(significances[np.isfinite(significances)])
     return Calibration(

@@ -24,6 +24,15 @@ class ClassifierMethod(StrEnum):
     P. Baldi et al., Eur. Phys. J. C 76 (2016) 235."""
 
 
+class ClassifierInputs(StrEnum):
+    """Which inputs a classifier has, beside the mass hypothesis if it is one."""
+
+    PUBLISHED = "published"
+    """Those of the published analysis (arXiv:2207.07476)."""
+    EXTENDED = "extended"
+    """Also the topology of the τ pair and of the pair of leptons (`processors.topology_features`)."""
+
+
 class ClassifierSettings(Settings):
     """Training of one channel's classifier.
 
@@ -33,6 +42,8 @@ class ClassifierSettings(Settings):
 
     method: ClassifierMethod = ClassifierMethod.PUBLISHED
     """Whether the mass hypothesis is an input."""
+    inputs: ClassifierInputs = ClassifierInputs.PUBLISHED
+    """What candidates are told apart by."""
     mass_bins: int = Field(default=40, ge=1)
     """Bins in the mass's logarithm that classes are balanced in if it is."""
     n_folds: int = Field(default=4, ge=3)

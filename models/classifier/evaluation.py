@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from models.classifier.metrics import kolmogorov_smirnov, roc_curve
+from models.classifier.metrics import KolmogorovSmirnov, kolmogorov_smirnov, roc_curve
 from models.classifier.model import Classifier
 from models.classifier.sculpting import SculptedSlice, mass_sculpting
 from models.classifier.training import TrainingData, fold_roles
@@ -30,12 +30,36 @@ class PairRoc(Settings):
 
 
 class Overtraining(Settings):
-    """Kolmogorov–Smirnov test of a class's own score between candidates a model was fitted to and its test fold."""
+    """Kolmogorov–Smirnov test of a class's own score between candidates a model was fitted to and its test fold.
+
+    Trees remember the few events of a small class, so this p-value says how small the class is. That scores are right
+    needs the folds to be independent (`control_p_value`), and that they are good, `Generalisation`.
+    """
 
     process: Process
     model: int
     distance: Fraction
     p_value: Fraction
+    """With numbers of generated events: copies of one are not independent."""
+    control_p_value: Fraction | None = None
+    """Of the same test between the two folds that the model was not fitted to; small if folds share events."""
+
+
+class Generalisation(Settings):
+    """Whether a model that goes on learning what it is fitted to gets worse for what it is not: harmful overtraining.
+
+    Losses are mean −ln of the true class's score, with the weights of the training.
+    """
+
+    model: int
+    rounds: int
+    loss_fitted: float
+    loss_unseen: float
+    """In the test fold."""
+    gain: float
+    """Loss in the test fold with half of the rounds minus that with all of them; negative if the rest does harm."""
+    gain_error: float
+    """Its statistical uncertainty, from generated events."""
 
 
 class Evaluation(Settings):
@@ -49,6 +73,8 @@ class Evaluation(Settings):
     confusion: tuple[tuple[Fraction, ...], ...]
     """Row: true class, column: class of the highest score; rows add to one, rows of absent classes are zero."""
     overtraining: tuple[Overtraining, ...]
+    generalisation: tuple[Generalisation, ...] = ()
+    """One a model."""
     importances: dict[str, float]
     """Feature → share of the total gain, mean over models, descending."""
     sculpting: tuple[SculptedSlice, ...] = ()
@@ -94,6 +120,11 @@ def evaluate(
             for model in range(classifier.n_folds)
             for number in present
             if (test := _overtraining(classifier, data, weight, model, number)) is not None
+        ),
+        generalisation=tuple(
+            found
+            for model in range(classifier.n_folds)
+            if (found := _generalisation(classifier, data, weight, model)) is not None
         ),
         importances=importances(classifier),
         sculpting=()
@@ -151,16 +182,56 @@ def _overtraining(
     classifier: Classifier, data: TrainingData, weight: NDArray[np.float64], model: int, number: int
 ) -> Overtraining | None:
     roles = fold_roles(data.fold, model, classifier.n_folds)
-    fitted = roles.fitted & (data.label == number) & (weight > 0)
-    test = roles.test & (data.label == number) & (weight > 0)
+    own = (data.label == number) & (weight > 0)
+    fitted, validation, test = (role & own for role in roles)
     if not (np.any(fitted) and np.any(test)):
         return None
-    seen = classifier.scores_of_model(model, data.features[fitted])[:, number]
-    unseen = classifier.scores_of_model(model, data.features[test])[:, number]
-    result = kolmogorov_smirnov(seen, unseen, weight[fitted], weight[test])
+    generated = np.arange(len(weight)) if data.generated is None else data.generated
+    score = np.zeros(len(weight))
+    score[own] = classifier.scores_of_model(model, data.features[own])[:, number]
+
+    def compare(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> KolmogorovSmirnov:
+        return kolmogorov_smirnov(score[a], score[b], weight[a], weight[b], generated[a], generated[b])
+
+    result = compare(fitted, test)
     return Overtraining(
         process=classifier.classes[number],
         model=model,
         distance=min(result.distance, 1.0),
         p_value=min(result.p_value, 1.0),
+        control_p_value=min(compare(validation, test).p_value, 1.0) if np.any(validation) else None,
     )
+
+
+def _generalisation(
+    classifier: Classifier, data: TrainingData, weight: NDArray[np.float64], model: int
+) -> Generalisation | None:
+    roles = fold_roles(data.fold, model, classifier.n_folds)
+    if not (np.any(weight[roles.fitted] > 0) and np.any(weight[roles.test] > 0)):
+        return None
+    rounds = classifier.boosters[model].num_boosted_rounds()
+    fitted = _losses(classifier, data, model, roles.fitted, rounds)
+    test = _losses(classifier, data, model, roles.test, rounds)
+    gains = _losses(classifier, data, model, roles.test, max(1, rounds // 2)) - test
+    test_weight = weight[roles.test]
+    gain = float(np.average(gains, weights=test_weight))
+    generated = np.arange(len(weight)) if data.generated is None else data.generated
+    _, event = np.unique(generated[roles.test], return_inverse=True)
+    residuals = np.bincount(event, test_weight * (gains - gain))
+    return Generalisation(
+        model=model,
+        rounds=rounds,
+        loss_fitted=float(np.average(fitted, weights=weight[roles.fitted])),
+        loss_unseen=float(np.average(test, weights=test_weight)),
+        gain=gain,
+        gain_error=float(np.sqrt(np.sum(residuals**2)) / np.sum(test_weight)),
+    )
+
+
+def _losses(
+    classifier: Classifier, data: TrainingData, model: int, rows: NDArray[np.bool_], rounds: int
+) -> NDArray[np.float64]:
+    """Return −ln of the true class's score by the first rounds of a model, one per row."""
+    scores = classifier.boosters[model].inplace_predict(data.features[rows], iteration_range=(0, rounds))
+    own = scores[np.arange(len(scores)), data.label[rows]].astype(np.float64)
+    return np.asarray(-np.log(np.maximum(own, np.finfo(np.float32).tiny)))

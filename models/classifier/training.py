@@ -27,6 +27,8 @@ class TrainingData(NamedTuple):
     """Fold of the event, shape (n,)."""
     mass_gev: NDArray[np.float64] | None = None
     """m(ℓℓ), for what scores do to its distribution, shape (n,)."""
+    generated: NDArray[np.int64] | None = None
+    """Number of the generated event that each candidate is a copy of, for numbers of independent events, shape (n,)."""
 
 
 class FoldRoles(NamedTuple):

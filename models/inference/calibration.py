@@ -20,7 +20,7 @@ from models.inference.fits import ObservedFits, fit, fit_observed, profile
 from models.inference.likelihood import Dataset, Likelihood
 from models.inference.quasi_monte_carlo import quasi_monte_carlo_limit
 from models.inference.toy_cls import cls_from_toys
-from models.inference.toy_datasets import toy_datasets
+from models.inference.toy_data import toy_data
 
 COVERED_METHODS: Final = (LimitMethod.CLS, LimitMethod.QMC, LimitMethod.CLS_TOYS)
 
@@ -121,7 +121,7 @@ def covered(
         Source of randomness.
     """
     alpha, xsec = 1.0 - settings.confidence_level, float(truth[likelihood.poi])
-    data = toy_datasets(likelihood, truth, n_toys, rng)
+    data = toy_data(likelihood, truth, n_toys, rng)
     asymptotic = asymptotic_cls_of(likelihood, data, xsec, truth)
     from_toys, bayesian = np.full(n_toys, np.nan), np.full(n_toys, np.nan)
     for i in range(n_toys):

@@ -18,7 +18,7 @@ from models.inference.quasi_monte_carlo import quasi_monte_carlo_limit
 from models.inference.results import BayesianLimit, BestFit, ClsLimits, MassPointResult, Status
 from models.inference.summary import summarise
 from models.inference.toy_cls import toy_cls_limits
-from models.inference.toy_goodness import calibrated_goodness
+from models.inference.toy_data import goodness_of_fit
 from models.inference.workspace import is_blinded
 
 N_STREAMS: Final = 6
@@ -93,10 +93,12 @@ def _with_toys(
     if LimitMethod.CLS_TOYS in settings.methods:
         found = toy_cls_limits(likelihood, fits, settings, limits, blinded=blinded)
         result = replace(result, cls_toys=found)
-    if settings.goodness_toys and result.fit.goodness is not None:
-        best = fits.best.points[0]
-        calibrated = calibrated_goodness(likelihood, best, result.fit.goodness, settings.goodness_toys, goodness)
-        result = replace(result, fit=replace(result.fit, goodness=calibrated))
+    fit, n_toys = result.fit, settings.goodness_toys
+    if n_toys and fit.goodness is not None:
+        p_value = goodness_of_fit(likelihood, fits.best, n_toys, n_toys, goodness)
+        error = None if p_value is None else float(np.sqrt(p_value * (1.0 - p_value) / n_toys))
+        calibrated = replace(fit.goodness, p_value_toys=p_value, p_value_toys_error=error)
+        result = replace(result, fit=replace(fit, goodness=calibrated))
     return result
 
 

@@ -79,8 +79,6 @@ class GoodnessOfFit:
     """Fraction of toys of the best fit that are at least as far from their own fits, where toys were asked for."""
     p_value_toys_error: float | None = None
     """Its binomial standard deviation."""
-    n_failed_toys: int = 0
-    """Toys whose fits did not converge; they are left out."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """CLs upper limits, observed and expected, with distributions of q̃ from toys instead of asymptotic ones.
 
 Source: A. Read, J. Phys. G 28 (2002) 2693 for CLs; G. Cowan et al., Eur. Phys. J. C 71 (2011) 1554, section 2.4, for
-q̃; toys as in `toy_datasets`, at the nuisance parameters fitted to the observed data at each tested cross-section.
+q̃; toys as in `toy_data`, at the nuisance parameters fitted to the observed data at each tested cross-section.
 
 Toys are thrown without signal, at some tested cross-sections and at the best fit, and each serves every hypothesis
 with the weight p(toy | hypothesis) / Σ_k (n_k/n) p(toy | hypothesis k): the balance heuristic (E. Veach, L. Guibas,
@@ -26,7 +26,7 @@ from models.inference.fits import ObservedFits, fit, profile
 from models.inference.likelihood import Dataset, Likelihood
 from models.inference.results import Status, ToyClsLimits
 from models.inference.toy_curves import N_CURVES, Crossing, Tail, crossings, multiplicity
-from models.inference.toy_datasets import log_densities, toy_datasets
+from models.inference.toy_data import log_densities, toy_data
 
 SPAN: Final = (0.7, 1.5)
 """Where toys may place a limit at first, relative to the asymptotic one."""
@@ -201,7 +201,7 @@ def _throw(likelihood: Likelihood, hypotheses: _Hypotheses, n_toys: int, rng: np
     n_others = len(hypotheses.points) - 1
     n_each = max(1, n_toys // (2 * n_others))
     sizes = np.array([n_toys - n_each * n_others, *[n_each] * n_others])
-    drawn = [toy_datasets(likelihood, p, n, rng) for p, n in zip(hypotheses.points, sizes, strict=True)]
+    drawn = [toy_data(likelihood, p, n, rng) for p, n in zip(hypotheses.points, sizes, strict=True)]
     data = Dataset(*(np.concatenate(parts) for parts in zip(*drawn, strict=True)))
     thrown_at = np.repeat(np.arange(sizes.size), sizes)
     q, usable = toy_statistics(likelihood, data, hypotheses.points[thrown_at], hypotheses.xsec)

@@ -100,6 +100,7 @@ HISTOGRAM: Final = Step(
     outputs=("histograms",),
     settings=lambda config: {
         "classifier_method": config.classifier.method,
+        "classifier_inputs": config.classifier.inputs,
         "regions": config.regions,
         "thresholds": config.thresholds,
         "scan": config.scan,

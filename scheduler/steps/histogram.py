@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from coffea.nanoevents import BaseSchema
 
-from models.classifier.configuration import ClassifierMethod
+from models.classifier.configuration import ClassifierSettings
 from models.classifier.model import Classifier
 from models.classifier.persistence import load_classifier
 from models.search import Channel, Search
@@ -42,7 +42,7 @@ class SelectedSamples:
     run: RunFolder
     samples: Mapping[str, SampleMetadata]
     luminosity_fb: float
-    method: ClassifierMethod
+    training: ClassifierSettings
 
     def store(self) -> CandidateStore:
         """Return the candidates."""
@@ -51,7 +51,7 @@ class SelectedSamples:
     def classifier(self, channel: Channel) -> Classifier:
         """Return a channel's classifier, checked against the features that candidates have."""
         return load_classifier(
-            self.run.classifier_of(channel), expected_features=classifier_inputs(channel, self.method)
+            self.run.classifier_of(channel), expected_features=classifier_inputs(channel, self.training)
         )
 
 
@@ -60,7 +60,7 @@ def execute(context: StepContext) -> None:
     config = context.config
     catalogue = read_catalogue(context.run.samples)
     luminosity_fb = catalogue.luminosity_fb(config.inputs.luminosity_fb)
-    selected = SelectedSamples(context.run, catalogue.samples, luminosity_fb, config.classifier.method)
+    selected = SelectedSamples(context.run, catalogue.samples, luminosity_fb, config.classifier)
     regions = _thresholds(context, selected)
     signal = _signal_models(context, selected, regions)
     classifiers = {channel: selected.classifier(channel) for channel in Channel}

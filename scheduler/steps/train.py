@@ -53,7 +53,7 @@ def train_channel(
     """Train and evaluate one channel's classifier and write both."""
     store = CandidateStore(candidates)
     data = read_training_data(store, samples, channel, settings)
-    trained = train_classifier(data, classifier_inputs(channel, settings.method), channel, settings)
+    trained = train_classifier(data, classifier_inputs(channel, settings), channel, settings)
     fitted_masses = read_training_data(store, samples, channel, settings, in_window=True)
     evaluation = evaluate(trained.classifier, fitted_masses, half_share_events=settings.half_share_events)
     save_classifier(

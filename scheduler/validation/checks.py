@@ -31,6 +31,7 @@ from scheduler.validation.background_checks import (
     threshold_checks,
 )
 from scheduler.validation.fit_checks import alternative_fit_check, examined_check, goodness_check, injection_check
+from scheduler.validation.gain_check import gain_check
 from scheduler.validation.input_checks import input_checks
 from scheduler.validation.look_elsewhere_check import look_elsewhere_check
 from scheduler.validation.mass_points import Examination, ExaminationInputs, examine, spectrum_of
@@ -80,6 +81,7 @@ def checks_of(context: StepContext) -> Iterator[Check]:
     contents = read_contents(run, config)
     yield from classifier_checks(contents.evaluations)
     yield from threshold_checks(contents.thresholds)
+    yield from gain_check(run, config, contents.catalogue.samples, contents.luminosity_fb)
     yield from scale_factor_checks(
         contents.histograms,
         contents.scale_factors,

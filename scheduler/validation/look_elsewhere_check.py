@@ -9,9 +9,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.stats import beta, ks_2samp, norm
+from scipy.stats import ks_2samp, norm
 
-from models.inference.binomial import CENTRAL_68_PERCENT
+from models.inference.binomial import Fraction
 from models.inference.look_elsewhere import count_upcrossings, global_p_value_bound
 from scheduler.failures import TaskFailure, shorten
 from scheduler.limits_table import LargestExcess
@@ -127,13 +127,8 @@ def _compared(largest: FloatArray, at: float, mean_crossings: float, n_points: i
 
 def _fraction(largest: FloatArray, z: float) -> tuple[float, float, float]:
     """Return the fraction of toys whose largest significance is at least z, with its central 68 % interval."""
-    n, above = largest.size, int(np.sum(largest >= z))
-    low, high = CENTRAL_68_PERCENT
-    return (
-        above / n,
-        float(beta.ppf(low, above, n - above + 1)) if above else 0.0,
-        float(beta.ppf(high, above + 1, n - above)) if above < n else 1.0,
-    )
+    found = Fraction.of(int(np.sum(largest >= z)), largest.size)
+    return found.value, found.low, found.high
 
 
 def _agreement_of_halves(largest: FloatArray) -> float:

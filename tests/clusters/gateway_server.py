@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,8 +34,17 @@ def gateway_server(folder: Path, python: Sequence[str]) -> Iterator[GatewayAddre
     command = [Path(sys.executable).with_name("dask-gateway-server"), "-f", folder / "config.py"]
     log = folder / "server.log"
     with daemon(command, log, {"PYTHONWARNINGS": "ignore"}):
-        wait_until(lambda: "Dask-Gateway server started" in log.read_text(), "The gateway's start", log)
+        wait_until(lambda: _is_up(server), "The gateway's start", log)
         yield server
+
+
+def _is_up(server: GatewayAddress) -> bool:
+    """Return whether the proxy has been told of the server: until then it knows no address."""
+    try:
+        with urllib.request.urlopen(f"{server.address}/api/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def _configuration(folder: Path, server: GatewayAddress, python: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from models.inference.configuration import InferenceSettings, LimitMethod, Syste
 from models.inference.engine import infer
 from models.inference.fits import fit_observed
 from models.inference.likelihood import compile_likelihood
-from models.inference.toy_datasets import toy_datasets
+from models.inference.toy_data import toy_data
 from models.inference.workspace import build_workspace
 from tests.models.histfactory_workspaces import MU, normsys, workspace
 
@@ -55,7 +55,7 @@ def test_coverage_of_a_counting_experiment_is_exact():
 def test_asymptotic_cls_of_toys_is_that_of_the_limit(make_templates):
     likelihood = compile_likelihood(build_workspace(make_templates(), SystematicsSettings()))
     truth = at_truth(likelihood, 1.0)
-    toys = toy_datasets(likelihood, truth, 4, np.random.default_rng(2))
+    toys = toy_data(likelihood, truth, 4, np.random.default_rng(2))
     cls_only = SETTINGS.model_copy(update={"methods": (LimitMethod.CLS,)})
     for i in range(4):
         toy = toys.select([i])
@@ -68,7 +68,7 @@ def test_asymptotic_cls_of_toys_is_that_of_the_limit(make_templates):
 def test_p_values_are_uniform_with_many_events_and_conservative_or_known_with_few(luminosity):
     likelihood = at_luminosity(compile_likelihood(counting(modifiers=[normsys("rate", 0.98, 1.02)])), luminosity)
     null = fit_observed(likelihood).null.points[0]
-    toys = toy_datasets(likelihood, null, 3000, np.random.default_rng(3))
+    toys = toy_data(likelihood, null, 3000, np.random.default_rng(3))
     significances = signed_significances_of(likelihood, toys, null)
     assert np.isfinite(significances).all()
     frequencies = excess_frequencies(significances, np.array([1.0, 2.0]))

@@ -4,16 +4,18 @@ import pickle
 
 import numpy as np
 import pytest
+import xgboost
 from scipy.stats import ks_2samp, norm
 
 from models.classifier.configuration import ClassifierError, ClassifierSettings
 from models.classifier.evaluation import evaluate
 from models.classifier.folds import fold_of
 from models.classifier.metrics import kolmogorov_smirnov, roc_curve
+from models.classifier.model import Classifier
 from models.classifier.persistence import load_classifier, save_classifier
 from models.classifier.training import TrainingData, fold_roles, train_classifier
 from models.classifier.weights import training_weights
-from models.search import Channel, Process
+from models.search import Channel, Process, classifier_classes
 
 SETTINGS = ClassifierSettings(n_rounds=40)
 FEATURES = ("thrust", "missing_mass", "opening_angle", "n_pi0", "noise")
@@ -120,6 +122,44 @@ def test_overtraining_is_seen():
     evaluation = evaluate(trained.classifier, noisy, half_share_events=wild.half_share_events)
     p_values = [test.p_value for test in evaluation.overtraining]
     assert min(p_values) < 1e-4
+    # The two folds that a model was not fitted to look alike to it.
+    assert min(test.control_p_value for test in evaluation.overtraining) > 1e-4
+
+
+def test_rounds_that_do_harm_are_seen():
+    """Nothing but noise, and nobody stops the training: what more rounds learn is wrong elsewhere."""
+    data = make_data((100,) * 5, seed=5)
+    data = data._replace(features=np.random.default_rng(9).normal(size=data.features.shape).astype(np.float32))
+    parameters = {"objective": "multi:softprob", "num_class": 5, "max_depth": 6, "eta": 0.3, "nthread": 1}
+    boosters = []
+    for number in range(N_FOLDS):
+        rows = fold_roles(data.fold, number, N_FOLDS).fitted
+        matrix = xgboost.DMatrix(data.features[rows], label=data.label[rows], feature_names=list(FEATURES))
+        boosters.append(xgboost.train(parameters, matrix, num_boost_round=20))
+    wild = Classifier(Channel.EE, FEATURES, classifier_classes(Channel.EE), tuple(boosters), SETTINGS.seed)
+    evaluation = evaluate(wild, data, half_share_events=SETTINGS.half_share_events)
+    assert all(model.gain < -3 * model.gain_error for model in evaluation.generalisation)
+    assert all(model.loss_fitted < model.loss_unseen for model in evaluation.generalisation)
+
+
+def test_learning_what_is_there_is_no_overtraining(data, result):
+    evaluation = evaluate(result.classifier, data, half_share_events=SETTINGS.half_share_events)
+    assert len(evaluation.generalisation) == N_FOLDS
+    assert all(model.gain > 3 * model.gain_error > 0 for model in evaluation.generalisation)
+
+
+def test_copies_of_an_event_are_one_event_to_every_test(data, result):
+    """Each event three times: p-values and errors are those of the events, not of three times as many."""
+    data = data._replace(generated=np.arange(len(data.label)))
+    copies = type(data)(*(np.repeat(column, 3, axis=0) if column is not None else None for column in data))
+    once, thrice = (
+        evaluate(result.classifier, events, half_share_events=SETTINGS.half_share_events) for events in (data, copies)
+    )
+    for one, three in zip(once.overtraining, thrice.overtraining, strict=True):
+        assert three.p_value == pytest.approx(one.p_value, rel=0.02)
+        assert three.control_p_value == pytest.approx(one.control_p_value, rel=0.02)
+    for one, three in zip(once.generalisation, thrice.generalisation, strict=True):
+        assert three.gain_error == pytest.approx(one.gain_error, rel=0.02)
 
 
 def test_weights_balance_classes_and_flatten_signal_masses():

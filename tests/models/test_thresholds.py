@@ -29,7 +29,9 @@ def test_the_optimum_is_that_of_the_formula():
     scan = scan_thresholds([signal(rng, m) for m in (1.0, 2.0, 3.0, 4.0, 5.0)], background, 0.65)
     per_window = background.weight.sum() * 0.1 / 6.8
     t = np.array(scan.thresholds)
-    expected = 0.1 * (1 - t**2) / (SETTINGS.n_sigma / 2 + np.sqrt(per_window * (1 - t) ** 2))
+    count = per_window * (1 - t) ** 2
+    deviation = np.sqrt(count + (SETTINGS.background_relative_error * count) ** 2)
+    expected = 0.1 * (1 - t**2) / (SETTINGS.n_sigma / 2 + deviation)
     kept = t**2 <= 0.8
     # 147 background candidates a window: 8 % on √B each, five masses averaged
     np.testing.assert_allclose(

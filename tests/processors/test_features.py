@@ -17,6 +17,7 @@ from processors.features import FEATURES, candidate_features
 from processors.four_track_events import NeutralPions, read_four_track_events
 from processors.phi_candidates import find_phi_candidates, true_candidates
 from processors.selection import has_lepton_pair, missing_momentum, track_four_momenta
+from processors.topology_features import TOPOLOGY_FEATURES, topology_features
 
 SETTINGS = CandidateSettings()
 
@@ -97,6 +98,80 @@ def test_inputs_follow_their_definitions_event_by_event(candidates):
             assert features[name][index] == pytest.approx(value, rel=2e-6, abs=1e-6), name
 
 
+def topology(events, found, direction=SETTINGS.positron_direction):
+    tracks = track_four_momenta(events.momentum_gev, lepton_flags(events, SETTINGS))
+    return topology_features(events, found, tracks, Channel.EE, direction, -1.0)
+
+
+def test_topology_follows_its_definitions_event_by_event(candidates):
+    """By explicit boosts and sums over particles, in the frames of each event."""
+    events, found, _ = candidates
+    features = topology(events, found)
+    assert tuple(features) == TOPOLOGY_FEATURES
+    assert not set(TOPOLOGY_FEATURES) & {*FEATURES[Channel.EE], "m_ll_gev"}
+    assert all(values.dtype == np.float32 and np.isfinite(values).all() for values in features.values())
+    photon_offsets = np.concatenate([[0], np.cumsum(events.photons.counts)])
+    leptons = lepton_flags(events, SETTINGS)
+
+    def angle(a, b):
+        return np.arccos(np.clip(a[:3] @ b[:3] / np.linalg.norm(a[:3]) / np.linalg.norm(b[:3]), -1.0, 1.0))
+
+    for index in range(events.n_events):
+        beam = events.beam[index]
+        tracks = with_mass(events.momentum_gev[index], leptons.mass_gev()[index])
+        photons = events.photons.four_momentum[photon_offsets[index] : photon_offsets[index + 1]]
+        daughters = with_mass(found.momentum_gev[index], ELECTRON_MASS_GEV)
+        phi = daughters.sum(axis=0)
+        taus = tracks[found.tau_tracks[index]]
+        phi_cm, *taus_cm = boost_to_rest_frame(np.stack([phi, *taus]), beam)
+        in_recoil = boost_to_rest_frame(taus, beam - phi)
+        order = np.argsort(-np.linalg.norm(in_recoil[:, :3], axis=1))
+        axis = -boost_to_rest_frame(np.array([0.0, 0.0, -1.0, 1.0]), beam)
+        positive_at_rest = boost_to_rest_frame(boost_to_rest_frame(daughters[0], beam), phi_cm)
+        missing = boost_to_rest_frame(beam - tracks.sum(axis=0) - photons.sum(axis=0), beam)
+        charges = events.charge[index, found.tau_tracks[index]]
+        cross = sorted(
+            mass_of(daughters[0 if charge < 0 else 1] + tau) for charge, tau in zip(charges, taus, strict=True)
+        )
+        systems = [taus_cm[0].copy(), taus_cm[1].copy()]
+        with_phi = 0.0
+        for photon in boost_to_rest_frame(photons, beam):
+            nearest = np.argmin([angle(photon, taus_cm[0]), angle(photon, taus_cm[1]), angle(photon, phi_cm)])
+            if nearest == 2:
+                with_phi += photon[3]
+            else:
+                systems[nearest] += photon
+        masses = mass_of(phi + photons)
+        expected = {
+            "vertex_chi2": found.chi2[index],
+            "phi_cos_theta_cm": np.cos(angle(phi_cm, axis)),
+            "phi_helicity_cos": abs(np.cos(angle(positive_at_rest, phi_cm))),
+            "phi_nearest_track_angle_cm_rad": min(angle(phi_cm, tau) for tau in taus_cm),
+            "tau_tracks_angle_rad": angle(*in_recoil),
+            "leading_tau_track_momentum_gev": np.linalg.norm(in_recoil[order[0], :3]),
+            "subleading_tau_track_momentum_gev": np.linalg.norm(in_recoil[order[1], :3]),
+            "leading_tau_kaon_likelihood": events.kaon_likelihood[index, found.tau_tracks[index][order[0]]],
+            "subleading_tau_kaon_likelihood": events.kaon_likelihood[index, found.tau_tracks[index][order[1]]],
+            "larger_tau_mass_gev": max(mass_of(system) for system in systems),
+            "smaller_tau_mass_gev": min(mass_of(system) for system in systems),
+            "phi_photon_energy_gev": with_phi,
+            "phi_pion_mass_gev": masses[np.argmin(np.abs(masses - NEUTRAL_PION_MASS_GEV))] if len(photons) else -1.0,
+            "smaller_cross_pair_mass_gev": cross[0],
+            "larger_cross_pair_mass_gev": cross[1],
+            "missing_pt_cm_gev": np.linalg.norm(missing[:3]) * np.sin(angle(missing, axis)),
+            "missing_nearest_track_angle_rad": min(angle(missing, tau) for tau in taus_cm),
+        }
+        assert set(expected) == set(TOPOLOGY_FEATURES)
+        for name, value in expected.items():
+            assert features[name][index] == pytest.approx(value, rel=2e-5, abs=2e-6), name
+
+
+def test_a_candidate_with_more_energy_than_the_beams_has_a_topology_too(candidates):
+    events, found, _ = candidates
+    impossible = replace(found, momentum_gev=50.0 * found.momentum_gev)
+    assert all(np.isfinite(values).all() for values in topology(events, impossible).values())
+
+
 def test_the_kept_candidate_has_the_smallest_opening_angle(candidates):
     events, found, _ = candidates
     is_electron = lepton_flags(events, SETTINGS).electron
@@ -148,7 +223,7 @@ def test_rotation_about_the_solenoid_axis_changes_nothing(four_track_events):
     )
     reference, turned = (selected(which, Search.MUMU) for which in (events, rotated))
     assert reference.cutflow == turned.cutflow
-    for name in (*FEATURES[Channel.MUMU], "m_ll_gev"):
+    for name in (*FEATURES[Channel.MUMU], *TOPOLOGY_FEATURES, "m_ll_gev"):
         assert_allclose(turned.columns[name], reference.columns[name], rtol=1e-5, atol=1e-5, err_msg=name)
 
 

@@ -485,7 +485,7 @@ def test_histograms_add(blinded):
 def test_a_mass_parametrised_classifier_cannot_tell_signal_by_its_mass(store, samples):
     settings = SETTINGS.model_copy(update={"method": ClassifierMethod.MASS_PARAMETRISED, "mass_bins": 10})
     data = read_training_data(store, samples, Channel.MUMU, settings)
-    names = classifier_inputs(Channel.MUMU, settings.method)
+    names = classifier_inputs(Channel.MUMU, settings)
     assert names == (*FEATURES[Channel.MUMU], "m_ll_gev")
     hypothesis = data.features[:, -1]
     is_signal = data.label == 0
