@@ -22,7 +22,8 @@ from models.inference.bayesian.xsec_grid import XsecGrid, probability_below, roo
 from models.inference.chebyshev import chebyshev_nodes, interpolation
 from models.inference.compiled_model import Floats
 from models.inference.configuration import QuasiMonteCarloSettings
-from models.inference.integration import IntegrationPlan, laplace_approximation, log_joint, plan_integration
+from models.inference.integration import IntegrationPlan, log_joint, plan_integration
+from models.inference.laplace import laplace_approximation
 from models.inference.likelihood import Likelihood
 from models.inference.results import BayesianLimit, Status
 
