@@ -283,8 +283,10 @@ class ReportWriter:
         if flying is not None:
             caption = "Efficiency, resolution and fraction of correct candidates against the lifetime of φ."
             figures.append(self._figure(flying, "signal_lifetimes", caption))
-        caption = "Each generated mass predicted from the others: pulls, and the p-value of the shape."
-        figures.append(self._figure(signal_closure.closure_figure(signals), "signal_closure", caption))
+        closing = signal_closure.closure_figure(signals)
+        if closing is not None:
+            caption = "Each generated mass predicted from the others: pulls, and the p-value of the shape."
+            figures.append(self._figure(closing, "signal_closure", caption))
         return Section(
             SectionName.SIGNAL,
             "Signal in the signal region, from simulated samples: reweighted to every lifetime, and interpolated "

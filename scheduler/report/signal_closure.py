@@ -70,8 +70,11 @@ def describe_closure(signal: Mapping[Search, SignalModels]) -> str:
     )
 
 
-def closure_figure(signal: Mapping[Search, SignalModels]) -> Figure:
-    """Draw pulls of efficiency and resolution and the shape's p-value at every mass that was left out."""
+def closure_figure(signal: Mapping[Search, SignalModels]) -> Figure | None:
+    """Draw pulls of efficiency and resolution and the shape's p-value at every mass left out, None if there is none."""
+    signal = {search: models for search, models in signal.items() if models.closure}
+    if not signal:
+        return None
     figure, panels = plt.subplots(3, 1, sharex=True, figsize=(6.4, 7.0))
     for search, models in signal.items():
         mass = [point.m_phi_gev for point in models.closure]

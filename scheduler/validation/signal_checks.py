@@ -25,5 +25,5 @@ def closure_check(signal: Mapping[Search, SignalModels]) -> Iterator[Check]:
         "P-values of χ² of every other mass, for the shape the smallest of Kolmogorov–Smirnov times the "
         f"number of masses; {describe_closure(signal)}.",
         numbers,
-        closure_figure(signal) if n_left_out else None,
+        closure_figure(signal),
     )

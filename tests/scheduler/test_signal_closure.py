@@ -9,7 +9,7 @@ from models.signal_closure import closure
 from models.signal_shape import SignalSample, build_signal_model
 from processors.scoring import NOMINAL
 from processors.signal_samples import SignalModels
-from scheduler.report.signal_closure import closure_p_values, closure_table
+from scheduler.report.signal_closure import closure_figure, closure_p_values, closure_table
 from scheduler.report.signal_figures import against_mass
 from scheduler.validation.page import Verdict
 from scheduler.validation.signal_checks import closure_check
@@ -57,6 +57,7 @@ def test_a_grid_without_inner_masses_is_said_to_tell_nothing() -> None:
     [check] = closure_check({Search.MUMU: nothing})
     assert check.verdict is Verdict.ATTENTION
     assert check.figure is None
+    assert closure_figure({Search.MUMU: nothing}) is None
 
 
 def test_table_and_figure_hold_every_mass(tmp_path) -> None:
@@ -66,4 +67,9 @@ def test_table_and_figure_hold_every_mass(tmp_path) -> None:
     figure = against_mass({Search.MUMU: GOOD}, (0.0, 10.0))
     assert len(figure.axes) == 3
     assert len(figure.axes[0].containers) == 1
+    figure.canvas.draw()
     plt.close(figure)
+    drawn = closure_figure({Search.MUMU: GOOD})
+    assert drawn is not None
+    drawn.canvas.draw()
+    plt.close(drawn)
