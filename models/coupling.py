@@ -75,6 +75,7 @@ class CouplingLimit(NamedTuple):
 def needs_lifetime(m_phi_gev: float, convention: CouplingConvention) -> bool:
     """Return whether the lifetime of φ counts at a mass; above 2 m_μ it is shorter than the vertex resolution.
 
+    >>> from models.coupling_conventions import LIFETIME_AWARE, PUBLISHED
     >>> needs_lifetime(0.15, PUBLISHED), needs_lifetime(0.15, LIFETIME_AWARE), needs_lifetime(1.0, LIFETIME_AWARE)
     (False, True, False)
     """

@@ -304,6 +304,8 @@ def binned_deviance(
     --------
     >>> binned_deviance(np.array([4.0]), np.array([4.0]), np.array([1.0])).tolist()
     [0.0]
+    >>> binned_deviance(np.array([0.0]), np.array([1e-77]), np.array([1e-18])).round(9).tolist()
+    [0.0]
     """
     from scipy.special import xlogy
 
@@ -312,7 +314,9 @@ def binned_deviance(
     beta = half + np.sqrt(half**2 + data * delta2)
     beta = np.maximum(beta, np.finfo(float).tiny)
     rate = beta * expected
-    poisson = 2.0 * (rate - data + xlogy(data, data / rate))
+    # where nothing is observed the rate may be too small a number to divide by
+    ratio = np.divide(data, rate, out=np.ones_like(rate), where=data > 0)
+    poisson = 2.0 * (rate - data + xlogy(data, ratio))
     constraint = np.divide((beta - 1.0) ** 2, delta2, out=np.zeros_like(beta), where=delta2 > 0)
     return np.asarray(poisson + constraint, dtype=np.float64)
 
