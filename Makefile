@@ -21,7 +21,7 @@ export UV_LINK_MODE = copy
 # Many processes import the same libraries: the first to do so leaves the bytecode for the others.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help analysis test test-clusters lint lock clean environment
+.PHONY: help analysis test test-long test-clusters lint lock clean environment
 .DEFAULT_GOAL := help
 
 help:  ## List the targets.
@@ -36,6 +36,9 @@ analysis: $(READY)  ## Run the demo analysis on this machine, from simulated eve
 
 test: $(READY) lint  ## Lint, check types and run all tests.
 	$(BIN)/pytest $(IN_PARALLEL) --durations=15
+
+test-long: $(READY)  ## Run the tests that take minutes: faults injected into runs, every door of a blinded one, validation.
+	$(BIN)/pytest -m long --timeout 900 --durations=10
 
 test-clusters: $(READY)  ## Start SLURM and Dask Gateway on loopback, run the tests with them, and stop all of it.
 	.ci/install-slurm

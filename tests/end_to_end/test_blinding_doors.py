@@ -32,6 +32,8 @@ from tests.end_to_end.conftest import Chain
 from tests.end_to_end.test_notebook import NOTEBOOK
 from tests.end_to_end.tiny_chain import TINY
 
+pytestmark = pytest.mark.long
+
 OBSERVED = ("xsec_hat_fb", "significance", "p_local", "xsec_ul_mh_fb", "xsec_ul_qmc_fb", "xsec_ul_toymc_fb",
             "xsec_ul_cls_fb", "xi_ul", "xi_ul_lifetime_aware")  # fmt: skip
 FRACTION = 0.3

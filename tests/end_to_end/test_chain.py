@@ -111,6 +111,7 @@ def rerun(chain: Chain, folder: Path, **changes: object) -> RunFolder:
     return run
 
 
+@pytest.mark.long
 def test_chunk_size_and_number_of_workers_change_no_histogram(chain: Chain, tmp_path: Path) -> None:
     config = load_configuration(str(TINY))
     other = rerun(
@@ -155,6 +156,7 @@ def test_when_the_record_is_gone_no_step_reads_what_it_opened(chain: Chain, tmp_
         CandidateStore(run.candidates, read_unblinding(run, config)).dataframe(Search.EE, "data")
 
 
+@pytest.mark.long
 def test_one_command_validates_the_background(chain: Chain, dask_client: Client, tmp_path: Path) -> None:
     site = dask_client.scheduler.address
     assert validate([str(chain.run.path), "--out", str(tmp_path), "--site", site]) in (0, 1)

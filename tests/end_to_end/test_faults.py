@@ -148,6 +148,7 @@ def kill_a_worker(cluster: LocalCluster) -> None:
     os.kill(nanny.pid, signal.SIGKILL)
 
 
+@pytest.mark.long
 def test_a_worker_killed_during_process_and_one_during_histogram(
     undisturbed: Run, cluster: LocalCluster, tmp_path: Path
 ) -> None:
@@ -173,6 +174,7 @@ def test_a_worker_killed_during_the_scan(chain: Chain, cluster: LocalCluster, tm
         assert path.read_bytes() == (folder.workspaces / path.relative_to(chain.run.workspaces)).read_bytes()
 
 
+@pytest.mark.long
 def test_a_file_truncated_during_the_run(undisturbed: Run, tmp_path: Path) -> None:
     ntuples = tmp_path / "ntuples"
     shutil.copytree(undisturbed.config.inputs.ntuples, ntuples)
@@ -209,6 +211,7 @@ def test_a_file_truncated_during_the_run(undisturbed: Run, tmp_path: Path) -> No
     same_histograms(undisturbed.folder, run.folder)
 
 
+@pytest.mark.long
 def test_a_full_disk(undisturbed: Run, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -231,6 +234,7 @@ def test_a_full_disk(undisturbed: Run, tmp_path: Path) -> None:
         subprocess.run(["umount", disk], check=True)
 
 
+@pytest.mark.long
 def test_everything_killed_at_once(undisturbed: Run, tmp_path: Path) -> None:
     run = another(undisturbed, tmp_path / "run")
     from scheduler.configuration import dump_configuration
@@ -251,6 +255,7 @@ def test_everything_killed_at_once(undisturbed: Run, tmp_path: Path) -> None:
     same_candidates(undisturbed.folder, run.folder)
 
 
+@pytest.mark.long
 def test_the_scheduler_goes_away_and_another_one_comes(undisturbed: Run, tmp_path: Path) -> None:
     address = "tcp://127.0.0.1:18977"
     dask = Path(sys.executable).with_name("dask")

@@ -45,6 +45,7 @@ def _files(folder: Path) -> set[str]:
 
 
 @pytest.mark.timeout(900)  # three runs of the command, each of which starts a cluster
+@pytest.mark.long
 def test_a_killed_run_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
     config = tmp_path / "small.yml"
     config.write_text(yaml.safe_dump(CONFIG), encoding="utf-8")
