@@ -218,7 +218,7 @@ def test_a_set_that_is_not_what_the_analysis_needs_is_refused(tmp_path, spoil, m
         load_corrections([str(path)])
 
 
-@pytest.mark.parametrize("content", [b"not json", gzip.compress(b"{}")[:-9], b"[]", None])
+@pytest.mark.parametrize("content", [b"not json", gzip.compress(b"{}", mtime=0)[:-9], b"[]", None])
 def test_a_file_that_cannot_be_read_is_named(tmp_path, content):
     path = tmp_path / "broken.json.gz"
     if content is not None:
