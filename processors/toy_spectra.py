@@ -86,7 +86,10 @@ def expected_spectra(
     for process, distribution in inputs.backgrounds.items():
         normalisation = np.full(n_toys, scale_factors[process][0])
         for name, shifts in factor_sources.items():
-            shift = shifts.get(process, 0.0)
+            if process not in shifts:
+                # perhaps a source of backgrounds that no search has, which no toy pulls
+                continue
+            shift = shifts[process]
             normalisation *= (1.0 + abs(shift)) ** (np.sign(shift) * pulls[name])
         spectrum, template = _fluctuated(distribution, inputs.variations, templates, n_toys, rng)
         if template.nominal.any():

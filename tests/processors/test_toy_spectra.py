@@ -37,6 +37,8 @@ def search(which, seed):
 
 SEARCHES = {which: search(which, seed) for seed, which in enumerate((Search.EE, Search.MUMU))}
 SOURCES = {f"scale_factor_{process}": {process: relative} for process, (_, relative) in FACTORS.items()}
+# of a background without simulated events in any search
+SOURCES["scale_factor_twophoton"] = {Process.TWOPHOTON: 1.0}
 NAMES = systematic_names(SEARCHES, SOURCES)
 
 
