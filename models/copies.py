@@ -39,6 +39,23 @@ def squared_sum(weight: FloatArray, generated: IntegerArray | None = None) -> fl
     return float(np.sum(np.bincount(index, weight) ** 2))
 
 
+def effective_number(weight: FloatArray, generated: IntegerArray | None = None) -> float:
+    """Return (Σw)²/Σw², the number of events of weight one that fluctuate as much; 0 without weights.
+
+    Parameters
+    ----------
+    weight, generated
+        As in `squared_sum`: copies of one generated event are one event of their summed weight.
+
+    Examples
+    --------
+    >>> effective_number(np.ones(4)), effective_number(np.ones(4), np.array([7, 7, 3, 3]))
+    (4.0, 2.0)
+    """
+    squares = squared_sum(weight, generated)
+    return float(np.sum(weight)) ** 2 / squares if squares > 0.0 else 0.0
+
+
 def squares_from_above(score: NDArray[np.floating], weight: FloatArray, generated: IntegerArray | None) -> FloatArray:
     """Return what each candidate adds to the variance of the sum of weights of all with a higher score.
 

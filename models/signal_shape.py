@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 
-from models.copies import squared_sum
+from models.copies import effective_number, squared_sum
 from models.errors import LeptophileError
 from models.settings import Settings
 
@@ -65,8 +65,7 @@ class SignalSample(NamedTuple):
     @property
     def effective_number(self) -> float:
         """(Σw)²/Σw² of the candidates, copies of a generated event summed before they are squared."""
-        total = squared_sum(self.weight, self.generated)
-        return float(np.sum(self.weight)) ** 2 / total if total > 0 else 0.0
+        return effective_number(self.weight, self.generated)
 
     @property
     def effective_selected(self) -> float:

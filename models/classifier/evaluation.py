@@ -12,6 +12,7 @@ from models.classifier.model import Classifier
 from models.classifier.sculpting import SculptedSlice, mass_sculpting
 from models.classifier.training import TrainingData, fold_roles
 from models.classifier.weights import SIGNAL_LABEL, training_weights
+from models.copies import squared_sum
 from models.search import Channel, Process
 from models.settings import Settings
 
@@ -129,7 +130,12 @@ def evaluate(
         importances=importances(classifier),
         sculpting=()
         if data.mass_gev is None
-        else mass_sculpting(scores[background, 0], data.mass_gev[background], data.weight[background]),
+        else mass_sculpting(
+            scores[background, 0],
+            data.mass_gev[background],
+            data.weight[background],
+            None if data.generated is None else data.generated[background],
+        ),
     )
 
 
@@ -215,16 +221,15 @@ def _generalisation(
     gains = _losses(classifier, data, model, roles.test, max(1, rounds // 2)) - test
     test_weight = weight[roles.test]
     gain = float(np.average(gains, weights=test_weight))
-    generated = np.arange(len(weight)) if data.generated is None else data.generated
-    _, event = np.unique(generated[roles.test], return_inverse=True)
-    residuals = np.bincount(event, test_weight * (gains - gain))
+    generated = None if data.generated is None else data.generated[roles.test]
+    variance = squared_sum(test_weight * (gains - gain), generated)
     return Generalisation(
         model=model,
         rounds=rounds,
         loss_fitted=float(np.average(fitted, weights=weight[roles.fitted])),
         loss_unseen=float(np.average(test, weights=test_weight)),
         gain=gain,
-        gain_error=float(np.sqrt(np.sum(residuals**2)) / np.sum(test_weight)),
+        gain_error=float(np.sqrt(variance) / np.sum(test_weight)),
     )
 
 

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kstwobign
 
+from models.copies import effective_number
+
 
 class RocCurve(NamedTuple):
     """Efficiencies of a rising requirement on a discriminant."""
@@ -54,35 +56,13 @@ def roc_curve(
     return RocCurve(signal_efficiency, background_efficiency, float(area))
 
 
-def effective_events(weight: NDArray[np.float64], generated: NDArray[np.integer] | None = None) -> float:
-    """Return (Σw)²/Σw², with the copies of one generated event counted as one event of their summed weight.
-
-    Parameters
-    ----------
-    weight
-        Shape (n,).
-    generated
-        Which generated event each candidate is a copy of, shape (n,); all are independent by default.
-
-    Examples
-    --------
-    >>> effective_events(np.ones(4)), effective_events(np.ones(4), np.array([7, 7, 3, 3]))
-    (4.0, 2.0)
-    """
-    if generated is not None:
-        _, index = np.unique(generated, return_inverse=True)
-        weight = np.bincount(index, weight).astype(np.float64)
-    squares = float(np.sum(weight**2))
-    return float(np.sum(weight)) ** 2 / squares if squares > 0.0 else 0.0
-
-
 def kolmogorov_smirnov(
     a: NDArray[np.floating],
     b: NDArray[np.floating],
     weight_a: NDArray[np.float64],
     weight_b: NDArray[np.float64],
-    generated_a: NDArray[np.integer] | None = None,
-    generated_b: NDArray[np.integer] | None = None,
+    generated_a: NDArray[np.int64] | None = None,
+    generated_b: NDArray[np.int64] | None = None,
 ) -> KolmogorovSmirnov:
     """Return the weighted two-sample Kolmogorov–Smirnov test.
 
@@ -93,14 +73,14 @@ def kolmogorov_smirnov(
     weight_a, weight_b
         Weights of the same shapes.
     generated_a, generated_b
-        Generated events of the same shapes, as in `effective_events`, which gives the sizes of the samples.
+        Generated events of the same shapes, as in `effective_number`, which gives the sizes of the samples.
     """
     values, index = np.unique(np.concatenate([a, b]), return_inverse=True)
     n = len(a)
     cumulative_a = np.cumsum(np.bincount(index[:n], weight_a, len(values))) / np.sum(weight_a)
     cumulative_b = np.cumsum(np.bincount(index[n:], weight_b, len(values))) / np.sum(weight_b)
     distance = float(np.max(np.abs(cumulative_a - cumulative_b)))
-    size_a, size_b = effective_events(weight_a, generated_a), effective_events(weight_b, generated_b)
+    size_a, size_b = effective_number(weight_a, generated_a), effective_number(weight_b, generated_b)
     root = np.sqrt(size_a * size_b / (size_a + size_b))
     # Stephens' small-sample correction of the asymptotic distribution
     return KolmogorovSmirnov(distance, float(kstwobign.sf(distance * (root + 0.12 + 0.11 / root))))

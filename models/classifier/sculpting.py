@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from models.classifier.metrics import kolmogorov_smirnov
+from models.copies import effective_number
 from models.settings import Settings
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -34,6 +35,7 @@ def mass_sculpting(
     signal_score: NDArray[np.floating],
     mass_gev: NDArray[np.float64],
     weight: NDArray[np.float64],
+    generated: NDArray[np.int64] | None = None,
     *,
     edges: tuple[float, ...] = SLICE_EDGES,
     n_bins: int = 20,
@@ -44,6 +46,8 @@ def mass_sculpting(
     ----------
     signal_score, mass_gev, weight
         Background candidates, shape (n,).
+    generated
+        Number that copies of one generated event share, shape (n,); None if there are no copies.
     edges
         Of the slices.
     n_bins
@@ -65,12 +69,18 @@ def mass_sculpting(
         inside = (signal_score >= low) & ((signal_score < high) | (high == edges[-1]))
         own, rest = weight[inside], weight[~inside]
         comparable = own.sum() > 0 and rest.sum() > 0
-        test = kolmogorov_smirnov(mass_gev[inside], mass_gev[~inside], own, rest) if comparable else None
+        copies = None if generated is None else generated[inside]
+        copies_outside = None if generated is None else generated[~inside]
+        test = (
+            kolmogorov_smirnov(mass_gev[inside], mass_gev[~inside], own, rest, copies, copies_outside)
+            if comparable
+            else None
+        )
         slices.append(
             SculptedSlice(
                 low=low,
                 high=high,
-                effective_events=float(own.sum() ** 2 / np.sum(own**2)) if own.sum() > 0 else 0.0,
+                effective_events=effective_number(own, copies),
                 distance=min(test.distance, 1.0) if test else None,
                 p_value=min(test.p_value, 1.0) if test else None,
                 divergence=_divergence(bin_of[inside], own, bin_of[~inside], rest, n_bins) if comparable else None,

@@ -1,6 +1,7 @@
 """Mass sculpting: none where the score does not know the mass, all of it where the score is the mass."""
 
 import numpy as np
+import pytest
 
 from models.classifier.sculpting import mass_sculpting
 
@@ -33,3 +34,13 @@ def test_an_empty_slice_says_so():
     assert slices[-1].distance is None
     assert slices[-1].effective_events == 0.0
     assert slices[0].distance is not None
+
+
+def test_copies_of_events_are_no_further_evidence():
+    rng = np.random.default_rng(4)
+    score, mass, weight = rng.uniform(size=400), rng.uniform(size=400), np.ones(400)
+    once = mass_sculpting(score, mass, weight)
+    copied = mass_sculpting(*(np.repeat(column, 5) for column in (score, mass, weight)), np.repeat(np.arange(400), 5))
+    for one, five in zip(once, copied, strict=True):
+        assert five.effective_events == pytest.approx(one.effective_events)
+        assert five.p_value == pytest.approx(one.p_value)
