@@ -83,7 +83,10 @@ def toy_significances(point: MassPoint, inputs: ScanInputs, toys: SpectrumToys) 
     )
     key = (_SEED_KEY, 1 + list(Search).index(point.search), round(1e6 * point.m_phi_gev))
     rng = np.random.default_rng(np.random.SeedSequence(inputs.seed, spawn_key=key))
-    return signed_significances(likelihood, matched_counts(counts, expected, nominal, background, rng))
+    # auxiliary observations stay what they are: systematics have moved the spectra
+    observed = likelihood.observed.repeat(len(counts))
+    toys_of_point = observed._replace(counts=matched_counts(counts, expected, nominal, background, rng))
+    return signed_significances(likelihood, toys_of_point)
 
 
 def significances_of_toys(

@@ -31,7 +31,6 @@ from models.inference.calibration import (
     at_luminosity,
     covered,
     excess_frequencies,
-    signed_significances_of,
 )
 from models.inference.cls_limits import cls_limits
 from models.inference.compiled_model import Floats
@@ -40,6 +39,7 @@ from models.inference.fits import fit_observed
 from models.inference.likelihood import Likelihood, compile_likelihood
 from models.inference.results import InferenceError
 from models.inference.toy_data import toy_data
+from models.inference.toy_significances import signed_significances
 from models.settings import Settings
 from scheduler.local_pool import available_cores, map_on_cores
 from scheduler.progress import Terminal
@@ -205,7 +205,7 @@ def _calibration(
 ) -> Calibration:
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
     toys = toy_data(likelihood, null, chosen.n_null_toys, rng)
-    significances = signed_significances_of(likelihood, toys, null)
+    significances = signed_significances(likelihood, toys)
     found = np.sort(significances[np.isfinite(significances)])
     return Calibration(
         name=name,

@@ -41,26 +41,6 @@ def at_luminosity(likelihood: Likelihood, factor: float) -> Likelihood:
     return changed.with_data(changed.asimov(point))
 
 
-def signed_significances_of(likelihood: Likelihood, data: Dataset, start: Floats) -> Floats:
-    """Return the signed significance of each dataset, NaN where a fit failed, shape (n_toys,).
-
-    Parameters
-    ----------
-    likelihood
-        The model.
-    data
-        Datasets, each with its own auxiliary observations.
-    start
-        Parameters from which fits start, shape (n_parameters,).
-    """
-    n_toys = len(data.counts)
-    null = profile(likelihood, data, np.zeros(n_toys), np.repeat(start[None, :], n_toys, axis=0))
-    best = fit(likelihood, data, null.points, poi_free=True)
-    root = np.sqrt(np.maximum(2.0 * (null.nll - best.nll), 0.0))
-    found = np.copysign(root, best.points[:, likelihood.poi])
-    return np.asarray(np.where(null.converged & best.converged, found, np.nan))
-
-
 def asymptotic_cls_of(likelihood: Likelihood, data: Dataset, xsec: float, start: Floats) -> Floats:
     """Return the asymptotic CLs of each dataset at a cross-section, NaN where a fit failed, shape (n_toys,).
 

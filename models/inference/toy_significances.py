@@ -14,7 +14,7 @@ from scipy.stats import norm
 from models.compiled import compiled
 from models.inference.binomial import Fraction
 from models.inference.compiled_model import CompiledModel, Floats
-from models.inference.likelihood import Likelihood
+from models.inference.likelihood import Dataset, Likelihood
 from models.inference.minimisation import FitControl, minimise_one
 from models.inference.results import InferenceError
 
@@ -42,12 +42,12 @@ class GlobalPValue:
 def _signed_significances(
     model: CompiledModel, control: FitControl, counts: Floats, auxiliary: Floats, start: Floats, found: Floats
 ) -> None:
-    """Fill in the significance of each dataset, NaN where a fit failed, shape (n_toys,)."""
+    """Fill in the significance of each dataset, NaN where a fit failed, shape (n_toys,); a row of data each."""
     point = np.empty(start.size)
     for i in range(counts.shape[0]):
         point[:] = start
-        null, null_converged = minimise_one(model, control, counts[i], auxiliary, point, False)
-        best, best_converged = minimise_one(model, control, counts[i], auxiliary, point, True)
+        null, null_converged = minimise_one(model, control, counts[i], auxiliary[i], point, False)
+        best, best_converged = minimise_one(model, control, counts[i], auxiliary[i], point, True)
         found[i] = np.nan
         if null_converged and best_converged:
             found[i] = np.sqrt(max(0.0, 2.0 * (null - best)))
@@ -55,23 +55,22 @@ def _signed_significances(
                 found[i] = -found[i]
 
 
-def signed_significances(likelihood: Likelihood, counts: Floats) -> Floats:
+def signed_significances(likelihood: Likelihood, data: Dataset) -> Floats:
     """Return the signed significance of a signal in each toy, NaN where a fit failed, shape (n_toys,).
 
     Parameters
     ----------
     likelihood
-        The model; auxiliary observations are the nominal ones.
-    counts
-        Events, shape (n_toys, n_bins). Equal toys, frequent where few events are expected, are fitted once.
+        The model.
+    data
+        The toys. Equal ones, frequent where few events are expected, are fitted once.
     """
     start = likelihood.model.initial.copy()
     start[likelihood.poi] = 0.0
-    distinct, which = np.unique(counts, axis=0, return_inverse=True)
-    found = np.empty(len(distinct))
-    auxiliary = likelihood.observed.auxiliary[0]
-    distinct = np.ascontiguousarray(distinct, dtype=np.float64)
-    _signed_significances(likelihood.model, likelihood.control, distinct, auxiliary, start, found)
+    _, first, which = np.unique(np.hstack(data), axis=0, return_index=True, return_inverse=True)
+    distinct = Dataset(*(np.ascontiguousarray(part, dtype=np.float64) for part in data.select(first)))
+    found = np.empty(len(first))
+    _signed_significances(likelihood.model, likelihood.control, *distinct, start, found)
     return np.asarray(found[which.ravel()])
 
 

@@ -10,13 +10,13 @@ from models.inference.calibration import (
     at_luminosity,
     covered,
     excess_frequencies,
-    signed_significances_of,
 )
 from models.inference.configuration import InferenceSettings, LimitMethod, SystematicsSettings
 from models.inference.engine import infer
 from models.inference.fits import fit_observed
 from models.inference.likelihood import compile_likelihood
 from models.inference.toy_data import toy_data
+from models.inference.toy_significances import signed_significances
 from models.inference.workspace import build_workspace
 from tests.models.histfactory_workspaces import MU, normsys, workspace
 
@@ -69,7 +69,7 @@ def test_p_values_are_uniform_with_many_events_and_conservative_or_known_with_fe
     likelihood = at_luminosity(compile_likelihood(counting(modifiers=[normsys("rate", 0.98, 1.02)])), luminosity)
     null = fit_observed(likelihood).null.points[0]
     toys = toy_data(likelihood, null, 3000, np.random.default_rng(3))
-    significances = signed_significances_of(likelihood, toys, null)
+    significances = signed_significances(likelihood, toys)
     assert np.isfinite(significances).all()
     frequencies = excess_frequencies(significances, np.array([1.0, 2.0]))
     if luminosity > 1:
