@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import chdtrc
 
+from models.binned_deviance import binned_deviance
 from models.copies import SummedCopies
-from models.normalisation import binned_deviance
 from models.settings import Settings
 
 FloatArray = NDArray[np.float64]

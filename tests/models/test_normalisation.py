@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
+from models.binned_deviance import binned_deviance
 from models.normalisation import (
     ControlRegion,
     NormalisationError,
@@ -11,7 +12,6 @@ from models.normalisation import (
     ScaleFactors,
     ScaleFactorStatus,
     SpecialRegion,
-    binned_deviance,
     fit_scale_factors,
     merge_sparse_bins,
 )
