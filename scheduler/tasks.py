@@ -161,6 +161,47 @@ class _NumberedWithShared:
         return self.function((content, shared))
 
 
+def run_shown_tasks(
+    client: Client,
+    function: Callable[[Any], Any],
+    tasks: Sequence[Any],
+    *,
+    describe: Callable[[Any], str],
+    label: str,
+    unit: str,
+    settings: TaskSettings,
+    terminal: Terminal,
+    shared: object = None,
+) -> TaskOutcomes:
+    """Run `function` on every task with progress; what failed is for the caller to judge.
+
+    Parameters
+    ----------
+    client, function, tasks, describe, settings, shared
+        As for `run_tasks`.
+    label, unit
+        What is being done and the plural noun of what is counted, for the progress display.
+    terminal
+        Where progress is shown.
+
+    Raises
+    ------
+    IncompleteRunError
+        As `run_tasks`.
+    """
+    with terminal.progress(label, len(tasks), unit) as advance:
+        return run_tasks(
+            client,
+            function,
+            tasks,
+            describe=describe,
+            size=lambda _: 1.0,
+            settings=settings,
+            advance=advance,
+            shared=shared,
+        )
+
+
 def map_tasks(
     client: Client,
     function: Callable[[Any], R],
@@ -177,28 +218,24 @@ def map_tasks(
 
     Parameters
     ----------
-    client, function, tasks, describe, settings, shared
-        As for `run_tasks`.
-    label, unit
-        What is being done and the plural noun of what is counted, for the progress display.
-    terminal
-        Where progress is shown.
+    client, function, tasks, describe, label, unit, settings, terminal, shared
+        As for `run_shown_tasks`.
 
     Raises
     ------
     IncompleteRunError
         If any task failed; all failed ones are named.
     """
-    with terminal.progress(label, len(tasks), unit) as advance:
-        outcomes = run_tasks(
-            client,
-            function,
-            tasks,
-            describe=describe,
-            size=lambda _: 1.0,
-            settings=settings,
-            advance=advance,
-            shared=shared,
-        )
+    outcomes = run_shown_tasks(
+        client,
+        function,
+        tasks,
+        describe=describe,
+        label=label,
+        unit=unit,
+        settings=settings,
+        terminal=terminal,
+        shared=shared,
+    )
     raise_failures(outcomes.failures, unit, settings, asked=len(tasks))
     return list(outcomes.results)

@@ -33,7 +33,7 @@ from scheduler.limits_table import (
 from scheduler.run_folder import RunFolder
 from scheduler.scan import PointOutcome, ScanInputs, scan_mass_point
 from scheduler.steps.step import PartialResultError
-from scheduler.tasks import run_tasks
+from scheduler.tasks import run_shown_tasks
 from scheduler.unblinding import read_unblinding
 
 if TYPE_CHECKING:
@@ -110,17 +110,17 @@ def _load(search: Search, run: RunFolder, unblinding: Unblinding | None) -> Sear
 def _map_points(
     context: StepContext, points: Sequence[MassPoint], inputs: ScanInputs
 ) -> tuple[list[PointOutcome], list[TaskFailure]]:
-    with context.terminal.progress("scan", len(points), "mass points") as advance:
-        outcomes = run_tasks(
-            context.client(),
-            _scan,
-            points,
-            describe=lambda point: point.label,
-            size=lambda _: 1.0,
-            settings=context.config.tasks,
-            advance=advance,
-            shared=inputs,
-        )
+    outcomes = run_shown_tasks(
+        context.client(),
+        _scan,
+        points,
+        describe=lambda point: point.label,
+        label="scan",
+        unit="mass points",
+        settings=context.config.tasks,
+        terminal=context.terminal,
+        shared=inputs,
+    )
     return [outcome for outcome in outcomes.results if outcome is not None], list(outcomes.failures)
 
 

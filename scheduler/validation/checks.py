@@ -24,7 +24,7 @@ from scheduler.result_store import store_of
 from scheduler.run_folder import RunFolder
 from scheduler.steps.scan import load_inputs
 from scheduler.steps.step import StepContext
-from scheduler.tasks import run_tasks
+from scheduler.tasks import run_shown_tasks
 from scheduler.validation.background_checks import (
     classifier_checks,
     scale_factor_checks,
@@ -138,17 +138,17 @@ def _examinations(
         settings=config.validation,
         seed=config.seed,
     )
-    with context.terminal.progress("validation", len(points), "mass points") as advance:
-        outcomes = run_tasks(
-            context.client(),
-            examine,
-            points,
-            describe=lambda point: point.label,
-            size=lambda _: 1.0,
-            settings=config.tasks,
-            advance=advance,
-            shared=inputs,
-        )
+    outcomes = run_shown_tasks(
+        context.client(),
+        examine,
+        points,
+        describe=lambda point: point.label,
+        label="validation",
+        unit="mass points",
+        settings=config.tasks,
+        terminal=context.terminal,
+        shared=inputs,
+    )
     examined = [found for found in outcomes.results if found is not None]
     return examined, list(outcomes.failures), all(spectrum.is_data for spectrum in spectra.values())
 
