@@ -24,7 +24,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import norm
 
-from models.errors import BadInputError, LeptophileError
+from models.errors import BlindedError, LeptophileError
 from models.inference.binomial import Fraction
 from models.inference.calibration import (
     COVERED_METHODS,
@@ -40,10 +40,12 @@ from models.inference.likelihood import Likelihood, compile_likelihood
 from models.inference.results import InferenceError
 from models.inference.toy_data import toy_data
 from models.inference.toy_significances import signed_significances
+from models.inference.workspace import is_blinded
 from models.settings import Settings
 from scheduler.local_pool import available_cores, map_on_cores
 from scheduler.progress import Terminal
 from scheduler.report.style import report_style
+from scheduler.workspace_limits import WorkspaceFile, parse, read_text, workspace_files
 
 METHOD_LABELS: Final = {
     LimitMethod.CLS: "CLs, asymptotic",
@@ -281,18 +283,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("workspaces", type=Path, nargs="+", metavar="WORKSPACE")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--luminosity-factor", type=float, nargs="+", default=[1.0], metavar="FACTOR", dest="factors")
-    parser.add_argument("--toys", type=int, default=CalibrationSettings().n_toys)
-    parser.add_argument("--null-toys", type=int, default=CalibrationSettings().n_null_toys)
-    parser.add_argument("--level", type=float, default=InferenceSettings().confidence_level)
+    parser.add_argument("--toys", type=_positive, default=CalibrationSettings().n_toys)
+    parser.add_argument("--null-toys", type=_positive, default=CalibrationSettings().n_null_toys)
+    parser.add_argument("--level", type=_level, default=InferenceSettings().confidence_level)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=available_cores())
+    parser.add_argument("--workers", type=_positive, default=available_cores())
     options = parser.parse_args(arguments)
     try:
         chosen = CalibrationSettings(n_toys=options.toys, n_null_toys=options.null_toys)
         settings = InferenceSettings(confidence_level=options.level, quasi_monte_carlo=chosen.integration)
-        cases = [(path, factor) for path in options.workspaces for factor in options.factors]
-        names = [f"{path.stem}, {factor:g} × luminosity" if factor != 1 else path.stem for path, factor in cases]
-        likelihoods = [_read(path) if factor == 1 else at_luminosity(_read(path), factor) for path, factor in cases]
+        cases = [(file, factor) for file in workspace_files(options.workspaces) for factor in options.factors]
+        names = [f"{file.name}, {factor:g} × luminosity" if factor != 1 else file.name for file, factor in cases]
+        likelihoods = [_read(file) if factor == 1 else at_luminosity(_read(file), factor) for file, factor in cases]
         found = calibrate(names, likelihoods, chosen, settings, options.seed, options.workers)
         _write(options.out, found)
     except LeptophileError as error:
@@ -301,11 +303,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _read(path: Path) -> Likelihood:
-    try:
-        return compile_likelihood(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise BadInputError(f"The workspace {path} cannot be read: {error}.") from error
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a number above zero")
+    return int(text)
+
+
+def _level(text: str) -> float:
+    level = float(text)
+    if not 0.0 < level < 1.0:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return level
+
+
+def _read(file: WorkspaceFile) -> Likelihood:
+    specification = parse(read_text(file.path), file.path)
+    if file.closed and not is_blinded(specification):
+        raise BlindedError(f"{file.path}: {file.closed}")
+    return compile_likelihood(specification)
 
 
 def _write(folder: Path, found: Sequence[Calibration]) -> None:

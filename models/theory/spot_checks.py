@@ -183,8 +183,9 @@ def main() -> None:
     """Print every spot check as a row of a table."""
     parser = argparse.ArgumentParser(description="Integrate cross-sections a second time.")
     parser.add_argument("--points", type=int, default=100_000, help="points of an iteration")
+    n_points = parser.parse_args().points
     sys.stdout.write("| cross-section | table [fb] | second integration [fb] | ratio | pull |\n|---|---|---|---|---|\n")
-    for check in spot_checks(parser.parse_args().points):
+    for check in spot_checks(n_points):
         second = check.second
         ratio, error = second.value / check.tabulated_fb, second.error / check.tabulated_fb
         sys.stdout.write(
