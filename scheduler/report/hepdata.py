@@ -1,5 +1,6 @@
 """The HEPData submission: limits on cross-section and coupling, significances, one table each and channel."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import chdir
 from pathlib import Path
@@ -92,7 +93,9 @@ def write_submission(rows: Sequence[LimitRow], folder: Path) -> None:
             if columns:
                 submission.add_table(_table(quantity, channel, selected, columns))
     # the library puts its archive into the working directory, whatever folder it is given
-    with chdir(folder):
+    with chdir(folder), warnings.catch_warnings():
+        # hepdata-validator leaves it to the garbage collector to close the tables that it reads
+        warnings.simplefilter("ignore", ResourceWarning)
         submission.create_files(".", validate=True, remove_old=False)
 
 
