@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from models.helix import Helix, distance_to
-from models.search import Search
+from models.search import Channel, Search
 from processors.candidate_table import SelectedCandidates, lepton_flags, passes_missing_momentum, select_candidates
 from processors.candidates import CandidatePath, write_candidates
 from processors.chunk import Chunk
@@ -129,26 +129,31 @@ class CandidateProcessor(ChunkProcessor):
         )
         run, event = (chunk.event_column(name) for name in ("run", "event"))
         counter = EventCounter.of_chunk(run, event, sample.repeats)
-        for searches, tracks in _four_track_selections(chunk, selected, self._settings.tracks):
-            charge, leptons = _read_leptons(chunk, tracks, self._settings.identification)
-            neutral = charge.sum(axis=1) == 0
-            paired = {search: neutral & has_lepton_pair(charge, leptons.of(search.channel)) for search in searches}
-            survives = np.logical_or.reduce(list(paired.values()))
-            survivors = read_four_track_events(chunk, tracks[survives], is_data=is_data, m_phi_gev=sample.m_phi_gev)
-            row = chunk.event_index("Track")[tracks[:, 0]]
-            for search in searches:
-                # Searches have counts of their own, also of what they share: merging adds in place.
-                summary["cutflow"][search] = {
-                    cut: counter.count(weight[passed], run[passed], event[passed])
-                    for cut, passed in (
-                        (Cut.ALL, selected),
-                        (Cut.FOUR_GOOD_TRACKS, row),
-                        (Cut.NET_CHARGE_ZERO, row[neutral]),
-                        (Cut.LEPTON_PAIR, row[paired[search]]),
-                    )
-                }
-                in_search = survivors.select(paired[search][survives])
-                self._process_search(in_search, search, str(events.metadata["dataset"]), chunk, counter, summary)
+        tracks, found_in = _four_good_tracks(chunk, selected, self._settings.tracks)
+        charge, leptons = _read_leptons(chunk, tracks, self._settings.identification)
+        neutral = charge.sum(axis=1) == 0
+        paired = {
+            search: found & neutral & has_lepton_pair(charge, leptons.of(search.channel))
+            for search, found in found_in.items()
+        }
+        row = chunk.event_index("Track")[tracks[:, 0]]
+        for search, found in found_in.items():
+            # Searches have counts of their own, also of what they share: merging adds in place.
+            summary["cutflow"][search] = {
+                cut: counter.count(weight[passed], run[passed], event[passed])
+                for cut, passed in (
+                    (Cut.ALL, selected),
+                    (Cut.FOUR_GOOD_TRACKS, row[found]),
+                    (Cut.NET_CHARGE_ZERO, row[found & neutral]),
+                    (Cut.LEPTON_PAIR, row[paired[search]]),
+                )
+            }
+        output = _ChunkOutput(self._folder, str(events.metadata["dataset"]), chunk, counter, summary)
+        survives = np.logical_or.reduce(list(paired.values()))
+        survivors = read_four_track_events(chunk, tracks[survives], is_data=is_data, m_phi_gev=sample.m_phi_gev)
+        for channel in Channel:
+            in_search = {search: paired[search][survives] for search in Search if search.channel is channel}
+            self._process_channel(survivors, channel, in_search, output)
         return {str(events.metadata["dataset"]): summary}
 
     def postprocess(self, accumulator: dict[str, SampleSummary]) -> dict[str, SampleSummary]:
@@ -157,33 +162,31 @@ class CandidateProcessor(ChunkProcessor):
             close_counts(summary)
         return accumulator
 
-    def _process_search(
+    def _process_channel(
         self,
         survivors: FourTrackEvents,
-        search: Search,
-        sample: str,
-        chunk: Chunk,
-        counter: EventCounter,
-        summary: SampleSummary,
+        channel: Channel,
+        in_search: Mapping[Search, NDArray[np.bool_]],
+        output: _ChunkOutput,
     ) -> None:
-        """Write the candidates of one search and add what it counts to the summary."""
-        variations = [Kinematics.NOMINAL] if survivors.truth is None else self._kinematics
+        """Write the candidates of a channel's searches and add what they count to the summary.
+
+        What is found in an event does not depend on the search that the event is in: it is found once for all of them.
+        """
+        in_any = np.logical_or.reduce(list(in_search.values()))
+        events = survivors.select(in_any)
+        variations = [Kinematics.NOMINAL] if events.truth is None else self._kinematics
         groups = [[kinematics for kinematics in variations if not kinematics.moves_tracks]]
         groups += [[kinematics] for kinematics in variations if kinematics.moves_tracks]
         for group in groups:
-            self._write_candidates(survivors, group, search, sample, chunk, counter, summary)
+            for kinematics, selected in self._select(events, group, channel):
+                for search, mask in in_search.items():
+                    output.add(selected.of_events(mask[in_any]), events, search, kinematics)
 
-    def _write_candidates(
-        self,
-        survivors: FourTrackEvents,
-        variations: Sequence[Kinematics],
-        search: Search,
-        sample: str,
-        chunk: Chunk,
-        counter: EventCounter,
-        summary: SampleSummary,
-    ) -> None:
-        """Do the same for variations that have their tracks in common, with one fit of each vertex for all of them."""
+    def _select(
+        self, survivors: FourTrackEvents, variations: Sequence[Kinematics], channel: Channel
+    ) -> Iterator[tuple[Kinematics, SelectedCandidates]]:
+        """Yield the candidates of variations that have tracks, and therefore fits of vertices, in common."""
         simulated = survivors.truth is not None
         tracked = shift_tracks(survivors, variations[0], self._corrections) if simulated else survivors
         shifted = {
@@ -191,29 +194,51 @@ class CandidateProcessor(ChunkProcessor):
             for kinematics in variations
         }
         in_any = np.logical_or.reduce([passes_missing_momentum(events, self._settings) for events in shifted.values()])
-        candidates = self._find_candidates(tracked, in_any, search)
+        candidates = self._find_candidates(tracked, in_any, channel)
         for kinematics, events in shifted.items():
-            is_nominal = kinematics is Kinematics.NOMINAL
-            varied = self._varied_weights and is_nominal
-            selected = select_candidates(
-                events, candidates, search, self._settings, self._corrections, counter, varied_weights=varied
+            varied = self._varied_weights and kinematics is Kinematics.NOMINAL
+            yield (
+                kinematics,
+                select_candidates(
+                    events, candidates, channel, self._settings, self._corrections, varied_weights=varied
+                ),
             )
-            path = CandidatePath(search, kinematics, sample, Path(chunk.path).stem, chunk.first_entry, chunk.stop_entry)
-            write_candidates(self._folder / path.relative, selected.columns)
-            summary["files"][str(path.relative)] = len(selected.n_in_event)
-            if is_nominal:
-                summary["cutflow"][search] |= selected.cutflow
-                summary["candidate_multiplicity"][search] = count_multiplicity(selected.n_in_event)
-                summary["purity"][search] = _purity(selected)
 
-    def _find_candidates(self, events: FourTrackEvents, where: NDArray[np.bool_], search: Search) -> PhiCandidates:
+    def _find_candidates(self, events: FourTrackEvents, where: NDArray[np.bool_], channel: Channel) -> PhiCandidates:
         """Return the φ candidates of the events where a mask is true."""
         settings, chosen = self._settings, events.select(where)
-        is_lepton = lepton_flags(chosen, settings).of(search.channel)
+        is_lepton = lepton_flags(chosen, settings).of(channel)
         found = find_phi_candidates(
-            chosen, is_lepton, search.channel, field_tesla=settings.field_tesla, settings=settings.vertex_fit
+            chosen, is_lepton, channel, field_tesla=settings.field_tesla, settings=settings.vertex_fit
         )
         return replace(found, event=np.flatnonzero(where)[found.event])
+
+
+@dataclass(frozen=True)
+class _ChunkOutput:
+    """Where the candidates of a chunk go, and what is known of them afterwards."""
+
+    folder: Path
+    sample: str
+    chunk: Chunk
+    counter: EventCounter
+    summary: SampleSummary
+
+    def add(self, found: SelectedCandidates, events: FourTrackEvents, search: Search, kinematics: Kinematics) -> None:
+        """Write the candidates of a search, found among some events, and add what they count to the summary."""
+        chunk, summary = self.chunk, self.summary
+        path = CandidatePath(
+            search, kinematics, self.sample, Path(chunk.path).stem, chunk.first_entry, chunk.stop_entry
+        )
+        write_candidates(self.folder / path.relative, found.columns)
+        summary["files"][str(path.relative)] = len(found.event)
+        if kinematics is Kinematics.NOMINAL:
+            summary["cutflow"][search] |= {
+                cut: self.counter.count(events.weight[passes], events.run[passes], events.event[passes])
+                for cut, passes in found.passed.items()
+            }
+            summary["candidate_multiplicity"][search] = count_multiplicity(found.n_in_event)
+            summary["purity"][search] = _purity(found)
 
 
 def _selected_runs(chunk: Chunk, runs: RunSelection) -> tuple[NDArray[np.bool_], RemovedEvents]:
@@ -224,28 +249,34 @@ def _selected_runs(chunk: Chunk, runs: RunSelection) -> tuple[NDArray[np.bool_],
     return good, RemovedEvents(run_range=int(np.sum(~in_range)), good_runs=int(np.sum(in_range & ~good)))
 
 
-def _four_track_selections(
+def _four_good_tracks(
     chunk: Chunk, selected: NDArray[np.bool_], settings: TrackSettings
-) -> list[tuple[Sequence[Search], NDArray[np.intp]]]:
-    """Return the good tracks of selected four-track events for each track requirement and the searches that use it.
+) -> tuple[NDArray[np.intp], Mapping[Search, NDArray[np.bool_]]]:
+    """Return the good tracks of the selected events that have four for any search, and which events each search has.
 
     Only the columns that decide it are read, and computed with only where an event has tracks enough.
+
+    Returns
+    -------
+    Indices among the chunk's tracks, shape (n_events, 4), and masks of shape (n_events,).
     """
     enough = (selected & (chunk.counts("Track") >= N_TRACKS))[chunk.event_index("Track")]
     tracks = np.flatnonzero(enough)
     event = chunk.event_index("Track")[tracks]
     helix = Helix(*(column[tracks] for column in track_helices(chunk)))
     dr, dz = distance_to(helix, interaction_points(chunk)[event])
-    searches: dict[float, list[Search]] = {}
-    for search in Search:
-        searches.setdefault(settings.max_dr_of(search), []).append(search)
-    return [
-        (
-            group,
-            tracks[four_good_tracks(good_tracks(dr, dz, helix.tan_lambda, max_dr, settings), event, chunk.n_events)],
-        )
-        for max_dr, group in searches.items()
-    ]
+    # What is good by a tight requirement is good by a loose one: where both leave four tracks, they are the same.
+    chosen = np.full((chunk.n_events, N_TRACKS), -1, dtype=np.intp)
+    found = {}
+    for max_dr in {settings.max_dr_of(search) for search in Search}:
+        good = good_tracks(dr, dz, helix.tan_lambda, max_dr, settings)
+        four = tracks[four_good_tracks(good, event, chunk.n_events)]
+        has_four = np.zeros(chunk.n_events, dtype=bool)
+        has_four[chunk.event_index("Track")[four[:, 0]]] = True
+        chosen[has_four] = four
+        found[max_dr] = has_four
+    in_any = np.logical_or.reduce(list(found.values()))
+    return chosen[in_any], {search: found[settings.max_dr_of(search)][in_any] for search in Search}
 
 
 def _read_leptons(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -9,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import LeptophileError
-from models.search import Search
+from models.search import Channel
 from processors.configuration import CandidateSettings
 from processors.correction_sets import CorrectionSets
 from processors.corrections import CorrectedEvents, TrackCoordinates, corrected_weights
-from processors.cutflow import Cut, Cutflow, EventCounter
+from processors.cutflow import Cut
 from processors.features import candidate_features
 from processors.four_track_events import FourTrackEvents
 from processors.phi_candidates import PhiCandidates, true_candidates
@@ -34,14 +35,27 @@ class CandidateColumnError(LeptophileError):
 
 
 class SelectedCandidates(NamedTuple):
-    """Rows of one search under one kinematics."""
+    """Candidates of one channel under one kinematics."""
 
     columns: Columns
     """Name → values, one per kept candidate."""
-    cutflow: Cutflow
-    """From the missing mass on; the cuts before do not depend on kinematics."""
+    event: NDArray[np.intp]
+    """Index of each candidate's event among the events that were searched, increasing."""
     n_in_event: NDArray[np.int64]
     """Candidates each event had to choose from."""
+    passed: Mapping[Cut, NDArray[np.bool_]]
+    """Which events pass, mask of shape (n_events,), from the missing mass on: the cuts before do not depend on
+    kinematics."""
+
+    def of_events(self, mask: NDArray[np.bool_]) -> SelectedCandidates:
+        """Return the candidates, and what passes, of the events where `mask`, shape (n_events,), is true."""
+        rows = mask[self.event]
+        return SelectedCandidates(
+            {name: column[rows] for name, column in self.columns.items()},
+            self.event[rows],
+            self.n_in_event[rows],
+            {cut: passes & mask for cut, passes in self.passed.items()},
+        )
 
 
 def lepton_flags(events: FourTrackEvents, settings: CandidateSettings) -> LeptonFlags:
@@ -60,10 +74,9 @@ def passes_missing_momentum(events: FourTrackEvents, settings: CandidateSettings
 def select_candidates(
     events: FourTrackEvents,
     candidates: PhiCandidates,
-    search: Search,
+    channel: Channel,
     settings: CandidateSettings,
     corrections: CorrectionSets,
-    counter: EventCounter | None = None,
     *,
     varied_weights: bool = True,
 ) -> SelectedCandidates:
@@ -75,20 +88,18 @@ def select_candidates(
         Events of net charge zero with an identified lepton of either charge, kinematics possibly shifted.
     candidates
         φ candidates of these events.
-    search
-        What is searched for.
+    channel
+        Decay channel of φ.
     settings
         The selection.
     corrections
         That weights are corrected with.
-    counter
-        Counts what passes; without, all events are independent.
     varied_weights
         Whether columns of varied weights are wanted.
 
     Returns
     -------
-    Rows and the remaining cuts.
+    Candidates and the remaining cuts.
 
     Raises
     ------
@@ -101,21 +112,16 @@ def select_candidates(
     missing = _missing_momentum(events, settings)
     mass_passes = missing.mass_passes(settings.missing_momentum)
     passes = mass_passes & missing.angle_passes(settings.missing_momentum)
-    counter = counter or EventCounter()
-    cutflow = {
-        cut: counter.count(events.weight[mask], events.run[mask], events.event[mask])
-        for cut, mask in ((Cut.MISSING_MASS, mass_passes), (Cut.MISSING_ANGLE, passes))
-    }
     found = np.zeros(events.n_events, dtype=bool)
     found[candidates.event] = True
     kept = passes & found
     events, missing, candidates = events.select(kept), _select(missing, kept), candidates.of_events(kept)
-    cutflow[Cut.PHI_CANDIDATE] = counter.count(events.weight, events.run, events.event)
-    columns = _columns(events, missing, candidates, search, settings)
+    columns = _columns(events, missing, candidates, channel, settings)
     if events.truth is not None:
-        columns |= _truth_columns(events, candidates, search, corrections, columns, varied=varied_weights)
+        columns |= _truth_columns(events, candidates, channel, corrections, columns, varied=varied_weights)
     _require_finite(columns)
-    return SelectedCandidates(columns, cutflow, candidates.n_in_event)
+    passed = {Cut.MISSING_MASS: mass_passes, Cut.MISSING_ANGLE: passes, Cut.PHI_CANDIDATE: kept}
+    return SelectedCandidates(columns, np.flatnonzero(kept), candidates.n_in_event, passed)
 
 
 def _with_counted_photons(events: FourTrackEvents, settings: CandidateSettings) -> FourTrackEvents:
@@ -135,10 +141,9 @@ def _columns(
     events: FourTrackEvents,
     missing: MissingMomentum,
     candidates: PhiCandidates,
-    search: Search,
+    channel: Channel,
     settings: CandidateSettings,
 ) -> Columns:
-    channel = search.channel
     leptons = lepton_flags(events, settings)
     return {
         "experiment": events.experiment.astype(np.int32),
@@ -163,7 +168,7 @@ def _columns(
 def _truth_columns(
     events: FourTrackEvents,
     candidates: PhiCandidates,
-    search: Search,
+    channel: Channel,
     corrections: CorrectionSets,
     columns: Columns,
     *,
@@ -181,12 +186,12 @@ def _truth_columns(
         daughter_kaon_likelihood=events.kaon_likelihood[row, candidates.daughters],
         visible_energy_cm_gev=columns["visible_energy_cm_gev"].astype(np.float64),
     )
-    weights = corrected_weights(of_candidates, search.channel, corrections, varied=varied)
+    weights = corrected_weights(of_candidates, channel, corrections, varied=varied)
     return {
         "weight": weights.nominal,
         **{f"weight_{source}_up": weight for source, weight in weights.up.items()},
         **{f"weight_{source}_down": weight for source, weight in weights.down.items()},
-        "is_true_candidate": true_candidates(events.truth, candidates, search.channel),
+        "is_true_candidate": true_candidates(events.truth, candidates, channel),
         "true_proper_length_mm": events.truth.proper_length_mm,
     }
 

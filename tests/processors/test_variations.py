@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from models.kinematics import mass_of
-from models.search import Channel, Search
+from models.search import Channel
 from processors.candidate_table import lepton_flags, select_candidates
 from processors.configuration import CandidateSettings
 from processors.correction_sets import CorrectionError, CorrectionName, load_corrections
@@ -43,7 +43,7 @@ def corrections_with(tmp_path, **tables):
 
 def candidate_mass(events):
     found = find_phi_candidates(events, lepton_flags(events, SETTINGS).electron, Channel.EE, 1.5, SETTINGS.vertex_fit)
-    return select_candidates(events, found, Search.EE, SETTINGS, DEFAULT).columns["m_ll_gev"]
+    return select_candidates(events, found, Channel.EE, SETTINGS, DEFAULT).columns["m_ll_gev"]
 
 
 @pytest.mark.parametrize(
