@@ -1,5 +1,6 @@
 """Workers as jobs of a real SLURM queue of one node."""
 
+import json
 import signal
 import subprocess
 import threading
@@ -17,6 +18,7 @@ from tests.clusters.conftest import Sample, interrupt, leptophile, same_candidat
 from tests.clusters.counting import check_every_event, count_slowly
 from tests.clusters.daemons import wait_until
 from tests.clusters.slurm_queue import jobs
+from tests.scheduler.counting_experiment import counting_experiment
 
 pytestmark = [pytest.mark.clusters, pytest.mark.usefixtures("slurm")]
 
@@ -46,6 +48,22 @@ def test_candidates_equal_those_of_the_local_site(sample: Sample, tmp_path: Path
     logs = list(run.logs.glob("slurm-*.log"))
     assert len(logs) == 2
     assert all("Start worker at" in log.read_text() for log in logs)
+
+
+def test_limits_of_workspaces_equal_those_of_the_local_site(tmp_path: Path) -> None:
+    paths = []
+    for count in (4, 9):
+        paths.append(tmp_path / f"{count}.json")
+        paths[-1].write_text(json.dumps(counting_experiment(count)))
+    found = {}
+    for where in ("local", site(tmp_path, workers=1)):
+        out = tmp_path / f"limits_{len(found)}.json"
+        ended = leptophile("limits", *paths, "--json", out, "--method", "qmc", "--method", "cls", "--site", where)
+        assert ended.returncode == 0, ended.stderr
+        found[where] = json.loads(out.read_text())
+    of_jobs = found.popitem()[1]
+    assert [point["status"] for point in of_jobs] == ["ok", "ok"]
+    assert of_jobs == found["local"]
 
 
 def test_a_cancelled_job_costs_no_event_and_is_replaced(tmp_path: Path) -> None:

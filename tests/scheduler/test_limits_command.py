@@ -7,26 +7,14 @@ from scipy.stats import poisson
 
 from scheduler.commands.main import run_command
 from scheduler.workspace_limits import WorkspaceInference
-
-
-def workspace(counts, *, poi="mu"):
-    samples = [
-        {"name": "signal", "data": [2.0], "modifiers": [{"name": "mu", "type": "normfactor", "data": None}]},
-        {"name": "background", "data": [5.0], "modifiers": []},
-    ]
-    return {
-        "channels": [{"name": "bin", "samples": samples}],
-        "observations": [{"name": "bin", "data": [counts]}],
-        "measurements": [{"name": "any", "config": {"poi": poi, "parameters": []}}],
-        "version": "1.0.0",
-    }
+from tests.scheduler.counting_experiment import counting_experiment
 
 
 def test_results_of_every_workspace_are_written(tmp_path):
     paths = []
     for counts in (4.0, 9.0):
         paths.append(tmp_path / f"{counts:.0f}.json")
-        paths[-1].write_text(json.dumps(workspace(counts)))
+        paths[-1].write_text(json.dumps(counting_experiment(counts)))
     out = tmp_path / "limits.json"
     assert run_command(["limits", *map(str, paths), "--json", str(out)]) == 0
     few, many = json.loads(out.read_text())
@@ -48,7 +36,7 @@ def test_results_of_every_workspace_are_written(tmp_path):
 
 
 def test_incomplete_result_is_written_and_fails(tmp_path, capsys):
-    impossible = workspace(3.0)
+    impossible = counting_experiment(3.0)
     impossible["channels"][0]["samples"][1]["data"] = [0.0]
     path, out = tmp_path / "impossible.json", tmp_path / "limits.json"
     path.write_text(json.dumps(impossible))
@@ -59,7 +47,7 @@ def test_incomplete_result_is_written_and_fails(tmp_path, capsys):
 
 def test_one_method_at_another_level(tmp_path):
     path, out = tmp_path / "point.json", tmp_path / "limits.json"
-    path.write_text(json.dumps(workspace(9.0)))
+    path.write_text(json.dumps(counting_experiment(9.0)))
     limits = []
     for level in ("0.9", "0.95"):
         assert run_command(["limits", str(path), "--json", str(out), "--method", "cls", "--level", level]) == 0
@@ -71,7 +59,7 @@ def test_one_method_at_another_level(tmp_path):
 
 def test_limits_and_goodness_of_fit_from_toys(tmp_path):
     path, out = tmp_path / "point.json", tmp_path / "limits.json"
-    path.write_text(json.dumps(workspace(3.0)))
+    path.write_text(json.dumps(counting_experiment(3.0)))
     asked = ["--method", "cls-toys", "--goodness-toys", "200"]
     assert run_command(["limits", str(path), "--json", str(out), *asked]) == 0
     (found,) = json.loads(out.read_text())
@@ -93,7 +81,7 @@ def test_limits_and_goodness_of_fit_from_toys(tmp_path):
 
 def test_a_bad_workspace_does_not_cost_the_others(tmp_path, capsys):
     good, bad, out = tmp_path / "good.json", tmp_path / "bad.json", tmp_path / "limits.json"
-    good.write_text(json.dumps(workspace(9.0)))
+    good.write_text(json.dumps(counting_experiment(9.0)))
     bad.write_text("{")
     assert run_command(["limits", str(bad), str(good), "--json", str(out), "--method", "cls"]) == 1
     failed, found = json.loads(out.read_text())
@@ -105,7 +93,7 @@ def test_a_bad_workspace_does_not_cost_the_others(tmp_path, capsys):
 
 def test_pyhfs_own_inference_agrees(tmp_path):
     path, out = tmp_path / "point.json", tmp_path / "limits.json"
-    path.write_text(json.dumps(workspace(9.0)))
+    path.write_text(json.dumps(counting_experiment(9.0)))
     results = []
     for engine in ("compiled", "pyhf"):
         assert run_command(["limits", str(path), "--json", str(out), "--method", "cls", "--engine", engine]) == 0
@@ -118,7 +106,7 @@ def test_pyhfs_own_inference_agrees(tmp_path):
 
 
 def broken(change):
-    specification = workspace(9.0)
+    specification = counting_experiment(9.0)
     change(specification["channels"][0]["samples"], specification)
     return specification
 
@@ -158,7 +146,7 @@ BAD_INPUT = {
 
 def test_every_bad_input_is_named_and_costs_nothing_else(tmp_path, capsys):
     out, good = tmp_path / "limits.json", tmp_path / "good.json"
-    good.write_text(json.dumps(workspace(9.0)))
+    good.write_text(json.dumps(counting_experiment(9.0)))
     paths = []
     for name, (change, _) in BAD_INPUT.items():
         paths.append(tmp_path / f"{name}.json")
@@ -194,7 +182,7 @@ def test_a_point_that_does_not_converge_is_a_status_and_never_a_number(tmp_path)
         ("{", "is not JSON"),
         ("[]", "is not a JSON object"),
         ('{"channels": []}', "Not a valid pyhf workspace"),
-        (json.dumps(workspace(4.0, poi="strength")), "strength"),
+        (json.dumps(counting_experiment(4.0, poi="strength")), "strength"),
     ],
 )
 def test_unusable_file_is_named(tmp_path, capsys, content, message):
@@ -212,7 +200,7 @@ def write(folder, **counts):
     """Write workspaces by name and return their paths."""
     folder.mkdir(exist_ok=True)
     for name, n in counts.items():
-        (folder / f"{name}.json").write_text(json.dumps(workspace(n)) if n is not None else "{")
+        (folder / f"{name}.json").write_text(json.dumps(counting_experiment(n)) if n is not None else "{")
     return [str(folder / f"{name}.json") for name in counts]
 
 
