@@ -40,8 +40,8 @@ test: $(READY) lint  ## Lint, check types and run all tests.
 test-long: $(READY)  ## Run the tests that take minutes: faults injected into runs, every door of a blinded one, validation.
 	$(BIN)/pytest -m long --timeout 900 --durations=10
 
-test-clusters: $(READY)  ## Start SLURM and Dask Gateway on loopback, run the tests with them, and stop all of it.
-	.ci/install-slurm
+test-clusters: $(READY)  ## Start SLURM, Dask Gateway and XRootD on loopback, run the tests with them, and stop all of it.
+	.ci/install-servers
 	$(BIN)/pytest tests/clusters -m clusters -v --timeout 600 --durations=10; status=$$?; \
 	    $(BIN)/python tests/clusters/daemons.py; exit $$status
 

@@ -76,6 +76,8 @@ class Sample(NamedTuple):
     """The same for commands that are going to be stopped: one local worker starts faster than two."""
     processed: RunFolder
     """Run folder of the local site."""
+    ntuples: Path
+    """Folder of the ntuples."""
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +95,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
         path.write_text(yaml.safe_dump(content))
     processed = leptophile("process", "--config", configurations[2], "--out", folder / "local")
     assert processed.returncode == 0, processed.stderr
-    return Sample(configurations[2], configurations[1], RunFolder(folder / "local"))
+    return Sample(configurations[2], configurations[1], RunFolder(folder / "local"), ntuples.folder)
 
 
 def leptophile(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
