@@ -7,10 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc, kolmogorov
 
+from models.local_cubic import local_cubic
 from models.signal_shape import Measured, SignalModel, SignalSample, SignalShapeSettings, build_signal_model, neighbours
 
 _MASSES_MIN: Final = 4
 """Fewest masses of which two can be left out, one after the other, between neighbours."""
+
+
+_SETS: Final = 3
+"""A mass is predicted from two on either side: of every third one, none helps to predict another."""
 
 
 class ClosurePoint(NamedTuple):
@@ -18,7 +23,7 @@ class ClosurePoint(NamedTuple):
 
     m_phi_gev: float
     efficiency_predicted: Measured
-    """From the neighbours' efficiencies."""
+    """From the efficiencies at the others."""
     efficiency: Measured
     sigma_predicted_gev: Measured
     sigma_gev: Measured
@@ -47,12 +52,12 @@ class ClosurePoint(NamedTuple):
 
 
 class ClosureTest(NamedTuple):
-    """All inner masses of one quantity together: every other one at a time, the worse half."""
+    """All inner masses of one quantity together: every third one at a time, the worst of the three sets."""
 
     chi2: float
     n_degrees_of_freedom: int
     p_value: float
-    """Of the worse of two halves, 1 − (1 − p)²."""
+    """Of the worst of n sets, 1 − (1 − p)ⁿ."""
 
 
 def _pull(predicted: Measured, actual: Measured) -> float:
@@ -63,32 +68,34 @@ def _pull(predicted: Measured, actual: Measured) -> float:
 def closure_test(mass_gev: NDArray[np.float64], value: NDArray[np.float64], error: NDArray[np.float64]) -> ClosureTest:
     """Test whether inner values are what their neighbours make of them.
 
-    Every other mass is predicted from those between, then the rest; a χ² of each half takes the correlation into
-    account that predictions have through common neighbours. All at once would ask for one straight line through all
-    masses instead of one between any two.
+    Every third mass is predicted from those between, then the next ones; a χ² of each set takes the correlation into
+    account that predictions have through common neighbours. All at once would ask for one cubic through all masses
+    instead of one between any two.
 
     Parameters
     ----------
     mass_gev
         Ascending, shape (n,).
     value, error
-        A quantity that is interpolated linearly, and its uncertainty, shape (n,).
+        A quantity that is interpolated by local cubics, and its uncertainty, shape (n,).
 
     Examples
     --------
     >>> closure_test(np.arange(5.0), np.array([1.0, 2.0, 3.0, 2.0, 1.0]), np.full(5, 0.5)).n_degrees_of_freedom
     1
-    >>> closure_test(np.arange(5.0), np.arange(5.0), np.ones(5)).p_value
+    >>> round(closure_test(np.arange(5.0), np.arange(5.0) ** 2, np.ones(5)).p_value, 6)
     1.0
     """
     n_inner = max(len(mass_gev) - 2, 0)
-    inner = np.arange(n_inner)
-    share = (mass_gev[1:-1] - mass_gev[:-2]) / (mass_gev[2:] - mass_gev[:-2])
     differences = np.zeros((n_inner, len(mass_gev)))
-    differences[inner, inner], differences[inner, inner + 1], differences[inner, inner + 2] = 1 - share, -1.0, share
-    halves = [_chi_square(differences[first::2], value, error) for first in range(min(n_inner, 2))]
-    worse = min(halves, key=lambda half: half.p_value, default=ClosureTest(0.0, 0, 1.0))
-    return worse._replace(p_value=1.0 - (1.0 - worse.p_value) ** len(halves) if halves else 1.0)
+    for row in range(n_inner):
+        others = np.delete(np.arange(len(mass_gev)), row + 1)
+        nodes = local_cubic(mass_gev[others], float(mass_gev[row + 1]))
+        differences[row, others[nodes.node]] = nodes.weight
+        differences[row, row + 1] = -1.0
+    sets = [_chi_square(differences[first::_SETS], value, error) for first in range(min(n_inner, _SETS))]
+    worst = min(sets, key=lambda one: one.p_value, default=ClosureTest(0.0, 0, 1.0))
+    return worst._replace(p_value=1.0 - (1.0 - worst.p_value) ** len(sets) if sets else 1.0)
 
 
 def _chi_square(
@@ -147,15 +154,13 @@ def _closure_point(complete: SignalModel, predicted: SignalModel, left_out: Sign
     actual = np.cumsum(candidates.weight[order]) / np.sum(candidates.weight)
     distance = np.max(np.abs(actual - predicted.cumulative(m_phi, candidates.mass_gev[order])))
     low, high, share = neighbours(predicted.shape_mass_gev, m_phi)
-    velocity = predicted.velocity(predicted.shape_mass_gev)
-    errors = predicted.sigma_error_gev / velocity * float(predicted.velocity(np.float64(m_phi)))
     own = complete.shape_mass_gev == m_phi
     n_low, n_high = predicted.effective_candidates[[low, high]]
     return ClosurePoint(
         m_phi,
         predicted.efficiency_at(m_phi),
         complete.efficiency_at(m_phi),
-        Measured(predicted.resolution_gev(m_phi), float(np.hypot((1 - share) * errors[low], share * errors[high]))),
+        predicted.measured_resolution_gev(m_phi),
         Measured(float(complete.sigma_gev[own][0]), float(complete.sigma_error_gev[own][0])),
         float(distance),
         float(complete.effective_candidates[own][0]),

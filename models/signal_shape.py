@@ -2,7 +2,8 @@
 
 Correctly reconstructed candidates are described by the distribution of z = (m − m_φ)/σ(m_φ), which changes
 slowly with m_φ; mis-reconstructed ones (a wrong pair) by their distribution in m itself. Both are interpolated
-as cumulative distributions, so that the fractions in any bins add up exactly.
+as cumulative distributions, linearly, so that the fractions in any bins add up exactly; efficiency and resolution by
+local cubics.
 
 The mass is no input of the classifier, so where the signal region keeps too few candidates to show the shape, that of
 all selected candidates stands in for it; the efficiency is always that of the signal region.
@@ -18,6 +19,7 @@ from pydantic import Field, PositiveFloat
 
 from models.copies import effective_number, squared_sum
 from models.errors import LeptophileError
+from models.local_cubic import local_cubic
 from models.settings import Settings
 
 CENTRAL_FRACTION = 0.682689492137086
@@ -124,9 +126,14 @@ class SignalModel:
     """Mass of two daughters: where φ decays at rest σ(m_φ) vanishes like their velocity."""
 
     def resolution_gev(self, m_phi_gev: float) -> float:
-        """Return σ(m_φ): over the velocity of the daughters linear between generated masses, constant beyond them."""
-        slow = self.sigma_gev / self.velocity(self.shape_mass_gev)
-        return float(np.interp(m_phi_gev, self.shape_mass_gev, slow) * self.velocity(np.float64(m_phi_gev)))
+        """Return σ(m_φ): interpolated over the velocity of the daughters, constant beyond the generated masses."""
+        return self.measured_resolution_gev(m_phi_gev).value
+
+    def measured_resolution_gev(self, m_phi_gev: float) -> Measured:
+        """Return the same with its uncertainty."""
+        nodes = local_cubic(self.shape_mass_gev, m_phi_gev)
+        velocity, at = self.velocity(self.shape_mass_gev), float(self.velocity(np.float64(m_phi_gev)))
+        return Measured(nodes.value(self.sigma_gev / velocity) * at, nodes.error(self.sigma_error_gev / velocity) * at)
 
     @property
     def true_fraction_error(self) -> NDArray[np.float64]:
@@ -138,11 +145,10 @@ class SignalModel:
         return np.asarray(np.sqrt(np.maximum(1.0 - (self.threshold_gev / mass_gev) ** 2, 0.0)))
 
     def efficiency_at(self, m_phi_gev: float) -> Measured:
-        """Return the efficiency at a mass, linear between generated masses and constant beyond the outermost."""
-        low, high, t = neighbours(self.mass_gev, m_phi_gev)
-        value = (1 - t) * self.efficiency[low] + t * self.efficiency[high]
-        error = np.hypot((1 - t) * self.efficiency_error[low], t * self.efficiency_error[high])
-        return Measured(float(value), float(error))
+        """Return the efficiency at a mass, interpolated between generated masses and constant beyond the outermost."""
+        nodes = local_cubic(self.mass_gev, m_phi_gev)
+        # Next to masses where nothing is selected, a cubic may swing below zero.
+        return Measured(max(nodes.value(self.efficiency), 0.0), nodes.error(self.efficiency_error))
 
     def cumulative(self, m_phi_gev: float, mass_gev: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the fraction of selected candidates below each mass, shape as `mass_gev`."""
