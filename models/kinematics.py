@@ -42,6 +42,20 @@ def mass_of(four_momentum: FloatArray) -> FloatArray:
     return invariant_mass(four_momentum[..., 3], four_momentum[..., 0], four_momentum[..., 1], four_momentum[..., 2])
 
 
+def dot(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Return the scalar product of vectors of shape (..., 3): component by component, which reductions are slow at."""
+    return np.asarray(a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2])
+
+
+def length(vector: FloatArray) -> FloatArray:
+    """Return the length of vectors of shape (..., 3).
+
+    >>> float(length(np.array([2.0, 3.0, 6.0])))
+    7.0
+    """
+    return np.sqrt(dot(vector, vector))
+
+
 def with_mass(momentum_gev: ArrayLike, mass_gev: ArrayLike) -> FloatArray:
     """Return four-momenta, shape (..., 4), of momenta of shape (..., 3) and masses of shape (...).
 
@@ -49,8 +63,10 @@ def with_mass(momentum_gev: ArrayLike, mass_gev: ArrayLike) -> FloatArray:
     [3.0, 0.0, 0.0, 5.0]
     """
     momentum = np.asarray(momentum_gev, dtype=np.float64)
-    energy = np.sqrt(np.sum(momentum**2, axis=-1) + np.square(mass_gev))
-    return np.concatenate([momentum, energy[..., np.newaxis]], axis=-1)
+    result = np.empty((*np.broadcast_shapes(momentum.shape[:-1], np.shape(mass_gev)), 4))
+    result[..., :3] = momentum
+    result[..., 3] = np.sqrt(dot(momentum, momentum) + np.square(mass_gev))
+    return result
 
 
 def boost_from_rest_frame(four_vector: FloatArray, parent: FloatArray) -> FloatArray:
@@ -88,10 +104,13 @@ def _boost(four_vector: FloatArray, momentum: FloatArray, parent: FloatArray) ->
     mass = mass_of(parent)
     energy = parent[..., 3]
     time = four_vector[..., 3]
-    along = np.sum(momentum * four_vector[..., :3], axis=-1)
+    along = dot(momentum, four_vector)
     shift = (along / (energy + mass) + time) / mass
-    space = four_vector[..., :3] + momentum * shift[..., np.newaxis]
-    return np.concatenate([space, ((energy * time + along) / mass)[..., np.newaxis]], axis=-1)
+    result = np.empty((*shift.shape, 4))
+    for axis in range(3):
+        result[..., axis] = four_vector[..., axis] + momentum[..., axis] * shift
+    result[..., 3] = (energy * time + along) / mass
+    return result
 
 
 def unit_vector(cos_theta: ArrayLike, phi: ArrayLike) -> FloatArray:

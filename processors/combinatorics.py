@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.kinematics import length
+
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
@@ -115,8 +117,6 @@ def opening_angle(a: FloatArray, b: FloatArray) -> FloatArray:
     >>> float(opening_angle(np.array([1.0, 0.0, 0.0]), np.array([2.0, 2e-9, 0.0])))
     1e-09
     """
-    length_a = np.linalg.norm(a, axis=-1, keepdims=True)
-    length_b = np.linalg.norm(b, axis=-1, keepdims=True)
-    difference = np.linalg.norm(a * length_b - b * length_a, axis=-1)
-    total = np.linalg.norm(a * length_b + b * length_a, axis=-1)
-    return np.asarray(2.0 * np.arctan2(difference, total))
+    # Of one length each, |a||b|, so that nothing is divided.
+    long_a, long_b = a * length(b)[..., np.newaxis], b * length(a)[..., np.newaxis]
+    return np.asarray(2.0 * np.arctan2(length(long_a - long_b), length(long_a + long_b)))

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.kinematics import length
 from models.search import Channel
 from processors.correction_sets import CorrectionError, CorrectionName, CorrectionSets, Variation
 
@@ -61,7 +62,7 @@ class TrackCoordinates(NamedTuple):
         """Return the coordinates of tracks with laboratory momenta of shape (..., 3)."""
         transverse = np.hypot(momentum_gev[..., 0], momentum_gev[..., 1])
         theta = np.rad2deg(np.arctan2(transverse, momentum_gev[..., 2]))
-        return cls(np.linalg.norm(momentum_gev, axis=-1), theta, charge.astype(np.float64))
+        return cls(length(momentum_gev), theta, charge.astype(np.float64))
 
     def take(self, mask: BoolArray) -> TrackCoordinates:
         """Return the coordinates where a mask of the same shape is true, flat."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from models.constants import ELECTRON_MASS_GEV, MUON_MASS_GEV, PION_MASS_GEV
-from models.kinematics import boost_to_rest_frame, with_mass
+from models.kinematics import boost_to_rest_frame, dot, length, with_mass
 from models.search import Channel
 from processors.configuration import IdentificationSettings, MissingMomentumSettings, TrackSettings
 
@@ -161,12 +161,12 @@ def missing_momentum(
     Mass and direction, shape (n_events,).
     """
     missing = beam - tracks.sum(axis=-2) - neutrals
-    energy, momentum_squared = missing[..., 3], np.sum(missing[..., :3] ** 2, axis=-1)
+    energy, momentum_squared = missing[..., 3], dot(missing, missing)
     mass_squared = energy**2 - momentum_squared
     in_cm = boost_to_rest_frame(missing, beam)[..., :3]
-    along = np.sum(in_cm * electron_axis_cm(beam, positron_direction), axis=-1)
-    length = np.linalg.norm(in_cm, axis=-1)
-    cosine = np.divide(along, length, out=np.zeros_like(along), where=length > 0.0)
+    along = dot(in_cm, electron_axis_cm(beam, positron_direction))
+    total = length(in_cm)
+    cosine = np.divide(along, total, out=np.zeros_like(along), where=total > 0.0)
     return MissingMomentum(np.sign(mass_squared) * np.sqrt(np.abs(mass_squared)), np.clip(cosine, -1.0, 1.0))
 
 
@@ -186,7 +186,7 @@ def electron_axis_cm(beam: FloatArray, positron_direction: tuple[float, float, f
     """
     # A massless positron: its mass changes the direction in the c.m. frame by 10⁻⁸.
     positron = boost_to_rest_frame(np.broadcast_to([*positron_direction, 1.0], beam.shape), beam)[..., :3]
-    return np.asarray(-positron / np.linalg.norm(positron, axis=-1, keepdims=True))
+    return np.asarray(-positron / length(positron)[..., np.newaxis])
 
 
 def track_four_momenta(momentum_gev: FloatArray, leptons: LeptonFlags) -> FloatArray:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.constants import NEUTRAL_PION_MASS_GEV
-from models.kinematics import boost_to_rest_frame, mass_of, with_mass
+from models.kinematics import boost_to_rest_frame, dot, length, mass_of, with_mass
 from models.search import Channel
 from processors.combinatorics import opening_angle, smallest_per_event
 from processors.four_track_events import FourTrackEvents, Photons
@@ -88,7 +88,7 @@ def topology_features(
     daughters = with_mass(candidates.momentum_gev, channel.lepton_mass_gev)
     phi = daughters.sum(axis=1)
     frames = _frames(events.beam, phi, tracks[row, candidates.tau_tracks])
-    momentum = np.linalg.norm(frames.tau_recoil[..., :3], axis=-1)
+    momentum = length(frames.tau_recoil)
     by_momentum = np.argsort(-momentum, axis=1, kind="stable")
     ordered = np.take_along_axis(candidates.tau_tracks, by_momentum, axis=1)
     leading, subleading = np.take_along_axis(momentum, by_momentum, axis=1).T
@@ -113,7 +113,7 @@ def topology_features(
         np.bincount(events.photons.event, photons_cm[:, 3] * (owner == _OF_PHI), minlength=events.n_events),
         _mass_nearest_to_pion(phi, events.photons, without_photon),
         *cross.T,
-        np.linalg.norm(np.cross(missing_cm[:, :3], axis), axis=-1),
+        length(np.cross(missing_cm[:, :3], axis)),
         opening_angle(missing_cm[:, np.newaxis, :3], frames.tau_cm[..., :3]).min(axis=1),
     ]
     return {name: value.astype(np.float32) for name, value in zip(TOPOLOGY_FEATURES, values, strict=True)}
@@ -136,8 +136,8 @@ def _frames(beam: FloatArray, phi: FloatArray, tau_tracks: FloatArray) -> _Frame
 
 
 def _cosine(a: FloatArray, b: FloatArray) -> FloatArray:
-    lengths = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
-    return np.asarray(np.divide(np.sum(a * b, axis=-1), lengths, out=np.zeros_like(lengths), where=lengths > 0.0))
+    lengths = length(a) * length(b)
+    return np.asarray(np.divide(dot(a, b), lengths, out=np.zeros_like(lengths), where=lengths > 0.0))
 
 
 def _helicity_cosine(positive: FloatArray, phi: FloatArray, beam: FloatArray) -> FloatArray:
