@@ -42,7 +42,7 @@ test-long: $(READY)  ## Run the tests that take minutes: faults injected into ru
 
 test-clusters: $(READY)  ## Start SLURM, Dask Gateway and XRootD on loopback, run the tests with them, and stop all of it.
 	.ci/install-servers
-	$(BIN)/pytest tests/clusters -m clusters -v --timeout 600 --durations=10; status=$$?; \
+	$(BIN)/pytest tests/clusters -m clusters -v $(IN_PARALLEL) --timeout 600 --durations=15; status=$$?; \
 	    $(BIN)/python tests/clusters/daemons.py; exit $$status
 
 lint: $(READY)  ## Check style and types.

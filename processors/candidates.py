@@ -6,7 +6,7 @@ one chunk, also when it has none: a run that is repeated replaces every file of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -149,13 +149,25 @@ class CandidateStore:
         BlindedError
             If they are data, and no record of an unblinding opens them.
         """
+        parts = list(self.parts(search, sample, kinematics, columns))
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def parts(
+        self,
+        search: Search,
+        sample: str,
+        kinematics: Kinematics = Kinematics.NOMINAL,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator[Columns]:
+        """Yield the same file by file, for samples that memory need not hold at once."""
         files = self.files(search, sample, kinematics)
         if not self._reads_data and any(TRUTH_COLUMN not in _read_schema(path).schema.names for path in files):
             raise BlindedError(
                 f"The {search} candidates of '{sample}' in {self._folder} are data, and some of them are in the signal "
                 "region: reading them needs the record of a full unblinding; `read_control` leaves those out."
             )
-        return _concatenated(files, columns)
+        for path in files:
+            yield _read_columns(path, columns)
 
     def read_control(self, search: Search, sample: str, outside: OutsideSignalRegion) -> Columns:
         """Return the candidates of a sample, data or not, that are in no signal region.
@@ -177,9 +189,12 @@ class CandidateStore:
                 f"What is outside the signal region is decided by its classifier (OutsideSignalRegion), not by a "
                 f"{type(outside).__name__}: the {search} candidates of '{sample}' are not read."
             )
-        columns = _concatenated(self.files(search, sample), None)
-        kept = outside(columns)
-        return {name: column[kept] for name, column in columns.items()}
+        parts = []
+        for path in self.files(search, sample):
+            columns = _read_columns(path, None)
+            kept = outside(columns)
+            parts.append({name: column[kept] for name, column in columns.items()})
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def dataframe(
         self,
@@ -192,11 +207,6 @@ class CandidateStore:
         import pandas as pd
 
         return pd.DataFrame(self.read(search, sample, kinematics, columns))
-
-
-def _concatenated(paths: Iterable[Path], columns: Sequence[str] | None) -> Columns:
-    parts = [_read_columns(path, columns) for path in paths]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _read_schema(path: Path) -> pq.FileMetaData:

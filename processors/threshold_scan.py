@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.classifier.model import Classifier
-from models.search import Process
+from models.search import Process, Search
 from models.signal_shape import resolution_gev
 from models.thresholds import ScoredBackground, ScoredSignal, ThresholdScan, ThresholdSettings, scan_thresholds
 from processors.candidates import CandidateStore
@@ -14,7 +15,7 @@ from processors.luminosity import luminosity_weight
 from processors.placed_candidates import generated_numbers
 from processors.regions import RegionSettings
 from processors.sample import SampleMetadata
-from processors.scoring import Columns, candidate_folds, finite_weights, score_candidates
+from processors.scoring import IDENTITY, Columns, candidate_folds, finite_weights, score_candidates
 from processors.signal_samples import PROMPT_CTAU_MM, generated_mass_gev, proper_lengths_mm, signal_samples_of
 from processors.training_sample import TRAINING_SEARCH
 
@@ -81,7 +82,7 @@ def scored_candidates(
     for sample in (sample for members in signal_samples_of(samples, search).values() for sample in members):
         if sample.flight_lengths.prompt_share == 0.0:
             continue
-        columns = store.read(search, sample.name)
+        columns, score = _scored(store, search, classifier, sample)
         prompt = sample.flight_lengths.weights(proper_lengths_mm(columns, sample), PROMPT_CTAU_MM)
         is_true = np.asarray(columns["is_true_candidate"], dtype=bool) & (prompt > 0.0)
         weight = prompt * finite_weights(columns, "weight", sample.name) / sample.sum_weights
@@ -92,7 +93,7 @@ def scored_candidates(
             ScoredSignal(
                 generated_mass_gev(sample),
                 half_window_sigma * sigma_gev,
-                _signal_score(columns, classifier, sample),
+                score,
                 weight,
                 columns["m_ll_gev"],
                 _folds(columns, classifier, sample),
@@ -102,20 +103,30 @@ def scored_candidates(
     n_events = 0
     for name, sample in sorted(samples.items()):
         if sample.process.is_background:
-            columns = store.read(search, name)
+            columns, score = _scored(store, search, classifier, sample)
             weight = luminosity_weight(sample, luminosity_fb) * finite_weights(columns, "weight", name)
-            score, fold = _signal_score(columns, classifier, sample), _folds(columns, classifier, sample)
+            fold = _folds(columns, classifier, sample)
             generated = generated_numbers(columns, sample.repeats) + n_events
             n_events += len(generated)
             parts.append((score, weight, columns["m_ll_gev"], fold, generated))
     return ScoredCandidates(signals, ScoredBackground(*(np.concatenate(column) for column in zip(*parts, strict=True))))
 
 
-def _signal_score(columns: Columns, classifier: Classifier, sample: SampleMetadata) -> np.ndarray:
-    scores = score_candidates(columns, classifier, sample.name, repeats=sample.repeats)
-    return scores[:, classifier.classes.index(Process.SIGNAL)]
+def _scored(
+    store: CandidateStore, search: Search, classifier: Classifier, sample: SampleMetadata
+) -> tuple[Columns, NDArray[np.float32]]:
+    """Return a sample's identity, weights and masses with its signal scores, without holding all other columns."""
+    kept = [*IDENTITY, "weight", "m_ll_gev"]
+    if sample.process is Process.SIGNAL:
+        kept += ["is_true_candidate", "true_proper_length_mm"]
+    parts, scores = [], []
+    for columns in store.parts(search, sample.name, columns=list(dict.fromkeys((*kept, *classifier.features)))):
+        of_classes = score_candidates(columns, classifier, sample.name, repeats=sample.repeats)
+        scores.append(of_classes[:, classifier.classes.index(Process.SIGNAL)])
+        parts.append({name: columns[name] for name in kept})
+    return {name: np.concatenate([part[name] for part in parts]) for name in kept}, np.concatenate(scores)
 
 
-def _folds(columns: Columns, classifier: Classifier, sample: SampleMetadata) -> np.ndarray:
+def _folds(columns: Columns, classifier: Classifier, sample: SampleMetadata) -> NDArray[np.int64]:
     n_folds, seed = classifier.n_folds, classifier.seed
     return candidate_folds(columns, sample.name, n_folds=n_folds, seed=seed, repeats=sample.repeats)

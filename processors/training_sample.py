@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.classifier.configuration import ClassifierError, ClassifierInputs, ClassifierMethod, ClassifierSettings
+from models.classifier.folds import in_share
 from models.classifier.training import TrainingData
 from models.search import Channel, Process, Search, classifier_classes
 from processors.blinding import TRUTH_COLUMN
@@ -52,6 +53,8 @@ def read_training_data(
     part: they are scored as whatever they resemble, τ⁺τ⁻ℓ⁺ℓ⁻ mostly as signal. Signal of every generated mass and
     lifetime is used.
 
+    Of classes with more candidates than `settings.candidates_max` a part is used, with weights that make up for it.
+
     Candidates of every mass m(ℓℓ) train: those beyond the search's window show the same processes, and in `ee` nearly
     all of B B̄. Histograms and fits hold only those inside, so a classifier is judged by them alone.
 
@@ -79,25 +82,30 @@ def read_training_data(
     names = classifier_inputs(channel, settings)
     used = {name: sample for name, sample in sorted(samples.items()) if _is_trained_on(sample, channel)}
     generated = sorted({generated_mass_gev(sample) for sample in used.values() if sample.process is Process.SIGNAL})
+    shares = _shares(store, used, search, settings.candidates_max)
     parts = []
     n_generated = 0
     for group, (name, sample) in enumerate(used.items()):
         is_signal = sample.process is Process.SIGNAL
         moved = parametrised and is_signal
         wanted = dict.fromkeys((*IDENTITY, *names, "weight", "m_ll_gev", *((TRUTH_COLUMN,) if moved else ())))
-        columns = store.read(search, name, columns=list(wanted))
-        kept = np.ones(len(columns["weight"]), dtype=bool)
-        if in_window or parametrised:
-            kept = search.window.contains(columns["m_ll_gev"])
-        if moved:
-            kept &= columns[TRUTH_COLUMN]
-        columns = {column: values[kept] for column, values in columns.items()}
+        share = shares[sample.process]
+        pieces = []
+        for piece in store.parts(search, name, columns=list(wanted)):
+            event = np.asarray(piece["event"]) // sample.repeats
+            kept = in_share(piece["experiment"], piece["run"], event, name, share=share, seed=settings.seed)
+            if in_window or parametrised:
+                kept &= search.window.contains(piece["m_ll_gev"])
+            if moved:
+                kept &= piece[TRUTH_COLUMN]
+            pieces.append({column: values[kept] for column, values in piece.items()})
+        columns = {column: np.concatenate([piece[column] for piece in pieces]) for column in wanted}
         mass = np.asarray(columns["m_ll_gev"], dtype=np.float64)
         if moved:
             columns[MASS_INPUT] = _hypotheses(generated_mass_gev(sample), generated, search, len(mass), settings.seed)
         weight = finite_weights(columns, "weight", name)
         n = len(weight)
-        event = n_generated + generated_numbers(columns, sample.repeats)
+        generated_event = n_generated + generated_numbers(columns, sample.repeats)
         n_generated += n
         parts.append(
             TrainingData(
@@ -106,17 +114,27 @@ def read_training_data(
                 group=_mass_bins(columns[MASS_INPUT], generated, search, settings.mass_bins)
                 if parametrised
                 else np.full(n, group if is_signal else 0),
-                weight=weight * (luminosity_weight(sample, 1.0) if n else 1.0),
+                weight=weight * (luminosity_weight(sample, 1.0) / share if n else 1.0),
                 fold=candidate_folds(
                     columns, name, n_folds=settings.n_folds, seed=settings.seed, repeats=sample.repeats
                 ),
                 mass_gev=mass,
-                generated=event,
+                generated=generated_event,
             )
         )
     if not parts:
         raise ClassifierError(f"none of the samples belongs to a class of the {channel} classifier")
     return TrainingData(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _shares(
+    store: CandidateStore, samples: Mapping[str, SampleMetadata], search: Search, candidates_max: int
+) -> dict[Process, float]:
+    """Return the share of each class's candidates that is used."""
+    totals: dict[Process, int] = {}
+    for name, sample in samples.items():
+        totals[sample.process] = totals.get(sample.process, 0) + sum(store.files(search, name).values())
+    return {process: min(1.0, candidates_max / max(total, 1)) for process, total in totals.items()}
 
 
 def _hypotheses(m_phi_gev: float, generated: Sequence[float], search: Search, n: int, seed: int) -> NDArray[np.float64]:

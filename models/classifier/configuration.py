@@ -64,6 +64,8 @@ class ClassifierSettings(Settings):
     """Ridge penalty on leaf values."""
     max_bins: int = Field(default=128, ge=2)
     """Histogram bins per feature."""
+    candidates_max: int = Field(default=300_000, ge=1)
+    """Candidates of a class that are trained with: of larger samples a random part, the same in every training."""
     half_share_events: float = Field(default=50.0, ge=0)
     """Effective events at which a background class, or a signal mass, gets half of the weight that balancing gives it.
 

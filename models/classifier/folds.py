@@ -39,11 +39,46 @@ def fold_of(
     >>> fold_of(one, one, np.arange(3), "tautau", n_folds=4, seed=1).shape
     (3,)
     """
-    digest = hashlib.blake2b(f"{seed}/{sample}".encode(), digest_size=8).digest()
+    return (_hash_of(experiment, run, event, f"{seed}/{sample}") % np.uint64(n_folds)).astype(np.int64)
+
+
+def in_share(
+    experiment: NDArray[np.integer],
+    run: NDArray[np.integer],
+    event: NDArray[np.integer],
+    sample: str,
+    *,
+    share: float,
+    seed: int,
+) -> NDArray[np.bool_]:
+    """Return which events are in a part of a sample that has a share of its events, whatever their fold.
+
+    Parameters
+    ----------
+    experiment, run, event, sample, seed
+        As for `fold_of`.
+    share
+        Between 0 and 1, where all events are in.
+
+    Examples
+    --------
+    >>> one = np.ones(1000, dtype=np.int32)
+    >>> bool(200 < in_share(one, one, np.arange(1000), "tautau", share=0.25, seed=1).sum() < 300)
+    True
+    """
+    # 53 bits, as many as a number between 0 and 1 has digits.
+    uniform = (_hash_of(experiment, run, event, f"share/{seed}/{sample}") >> np.uint64(11)) * 2.0**-53
+    return np.asarray(uniform < share)
+
+
+def _hash_of(
+    experiment: NDArray[np.integer], run: NDArray[np.integer], event: NDArray[np.integer], key: str
+) -> NDArray[np.uint64]:
+    digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
     state = np.full(np.shape(event), int.from_bytes(digest, "little"), dtype=np.uint64)
     for number in (experiment, run, event):
         state = _mixed(state ^ np.asarray(number).astype(np.int64).view(np.uint64))
-    return (state % np.uint64(n_folds)).astype(np.int64)
+    return state
 
 
 def _mixed(state: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -20,9 +20,13 @@ PATIENCE_S = 120.0
 
 
 def home() -> Path:
-    """Return the folder of this checkout's daemons, short because sockets' paths are limited."""
-    name = hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:8]
-    return Path(tempfile.gettempdir()) / f"leptophile-clusters-{os.getuid()}-{name}"
+    """Return the folder of this process's daemons, short because sockets' paths are limited."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    return Path(tempfile.gettempdir()) / f"{_name()}{worker}"
+
+
+def _name() -> str:
+    return f"leptophile-clusters-{os.getuid()}-{hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:8]}"
 
 
 @contextmanager
@@ -122,4 +126,5 @@ def wait_until(
 
 if __name__ == "__main__":
     # After the tests: nothing is left, even if they were killed.
-    stop_marked(home())
+    for folder in Path(tempfile.gettempdir()).glob(f"{_name()}*"):
+        stop_marked(folder)

@@ -238,6 +238,37 @@ def test_training_uses_the_classes_of_the_channel_only(store, samples):
     assert len(np.unique(data.group[data.label == 0])) == len(GRID[Channel.MUMU])
 
 
+def test_of_a_large_class_a_part_trains_and_weighs_as_much_as_all(store, samples):
+    most = 450
+    everything = read_training_data(store, samples, Channel.EE, SETTINGS)
+    some, again = (
+        read_training_data(store, samples, Channel.EE, SETTINGS.model_copy(update={"candidates_max": most}))
+        for _ in range(2)
+    )
+    assert np.array_equal(some.features, again.features)
+    for label, process in enumerate(classifier_classes(Channel.EE)):
+        all_of_class, part = everything.label == label, some.label == label
+        if all_of_class.sum() <= most:
+            assert np.array_equal(some.features[part], everything.features[all_of_class])
+            continue
+        # Copies of a quark pair are taken together, as one third of so many independent choices.
+        scatter = np.sqrt(most * (REPEATS if process is Process.QQBAR else 1))
+        assert abs(part.sum() - most) < 4 * scatter
+        assert some.weight[part].sum() == pytest.approx(everything.weight[all_of_class].sum(), rel=5 * scatter / most)
+        assert np.isin(some.features[part][:, 0], everything.features[all_of_class][:, 0]).all()
+        assert sorted(set(some.fold[part])) == list(range(SETTINGS.n_folds))
+    quarks = classifier_classes(Channel.EE).index(Process.QQBAR)
+    assert np.bincount(np.unique(some.generated[some.label == quarks], return_counts=True)[1]).argmax() == REPEATS
+
+
+def test_a_sample_read_file_by_file_is_the_sample(store):
+    whole = store.read(Search.EE, "tautau")
+    parts = list(store.parts(Search.EE, "tautau"))
+    assert len(parts) == len(store.files(Search.EE, "tautau")) > 1
+    for name, values in whole.items():
+        assert np.array_equal(np.concatenate([part[name] for part in parts]), values)
+
+
 def test_candidates_outside_the_mass_window_train_but_do_not_judge(samples, tmp_path):
     columns = make_columns(np.random.default_rng(3), Process.TAUTAU, Search.MUMU, 40)
     columns["m_ll_gev"][:10] = 1.1 * Search.MUMU.window.high_gev
