@@ -169,7 +169,9 @@ class CandidateStore:
         for path in files:
             yield _read_columns(path, columns)
 
-    def read_control(self, search: Search, sample: str, outside: OutsideSignalRegion) -> Columns:
+    def read_control(
+        self, search: Search, sample: str, outside: OutsideSignalRegion, columns: Sequence[str] | None = None
+    ) -> Columns:
         """Return the candidates of a sample, data or not, that are in no signal region.
 
         Parameters
@@ -178,6 +180,8 @@ class CandidateStore:
             Which candidates, nominal kinematics.
         outside
             The classifier's word on it.
+        columns
+            Names to read, identity and the classifier's inputs among them; all by default.
 
         Raises
         ------
@@ -191,9 +195,9 @@ class CandidateStore:
             )
         parts = []
         for path in self.files(search, sample):
-            columns = _read_columns(path, None)
-            kept = outside(columns)
-            parts.append({name: column[kept] for name, column in columns.items()})
+            part = _read_columns(path, columns)
+            kept = outside(part)
+            parts.append({name: column[kept] for name, column in part.items()})
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def dataframe(

@@ -17,7 +17,7 @@ from processors.luminosity import luminosity_weight
 from processors.placed_candidates import generated_numbers
 from processors.regions import GENERAL_CONTROL_REGION, RegionSettings, assign_regions
 from processors.sample import SampleMetadata
-from processors.scoring import Columns, OutsideSignalRegion, finite_weights, score_candidates
+from processors.scoring import IDENTITY, Columns, OutsideSignalRegion, finite_weights, score_candidates
 from processors.training_sample import TRAINING_SEARCH
 from scheduler.run_folder import RunFolder
 from scheduler.validation.page import Check, CheckTable, Verdict, verdict_of_p_value
@@ -44,7 +44,8 @@ def input_checks(
             if not sample.is_data and not sample.process.is_background:
                 continue
             outside = OutsideSignalRegion(classifier, name, sample.repeats)
-            columns = store.read_control(search, name, outside)
+            wanted = dict.fromkeys((*IDENTITY, *classifier.features, "weight", "m_ll_gev"))
+            columns = store.read_control(search, name, outside, list(wanted))
             scores = score_candidates(columns, classifier, name, repeats=sample.repeats)
             assigned = assign_regions(scores, channel, regions, is_data=sample.is_data, mass_gev=columns["m_ll_gev"])
             kept = assigned.masks[GENERAL_CONTROL_REGION] & search.window.contains(columns["m_ll_gev"])
