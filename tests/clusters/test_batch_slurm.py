@@ -56,7 +56,7 @@ def test_limits_of_workspaces_equal_those_of_the_local_site(tmp_path: Path) -> N
         paths.append(tmp_path / f"{count}.json")
         paths[-1].write_text(json.dumps(counting_experiment(count)))
     found = {}
-    for where in ("local", site(tmp_path, workers=1)):
+    for where in ("local", site(tmp_path, workers=1, logs=str(tmp_path / "logs"))):
         out = tmp_path / f"limits_{len(found)}.json"
         ended = leptophile("limits", *paths, "--json", out, "--method", "qmc", "--method", "cls", "--site", where)
         assert ended.returncode == 0, ended.stderr
