@@ -12,8 +12,6 @@ from models.signal_shape import Measured, SignalModel, SignalSample, SignalShape
 
 _MASSES_MIN: Final = 4
 """Fewest masses of which two can be left out, one after the other, between neighbours."""
-
-
 _SETS: Final = 3
 """A mass is predicted from two on either side: of every third one, none helps to predict another."""
 

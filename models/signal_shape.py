@@ -20,12 +20,8 @@ from pydantic import Field, PositiveFloat
 from models.copies import effective_number, squared_sum
 from models.errors import LeptophileError
 from models.local_cubic import local_cubic
+from models.mass_resolution import resolution_error_gev, resolution_gev
 from models.settings import Settings
-
-CENTRAL_FRACTION = 0.682689492137086
-"""Probability content of ±1 standard deviation of a Gaussian."""
-_REPLICAS = 40
-"""Of the bootstrap of the resolution: its error is known to 15 %."""
 
 
 class SignalShapeSettings(Settings):
@@ -133,7 +129,10 @@ class SignalModel:
         """Return the same with its uncertainty."""
         nodes = local_cubic(self.shape_mass_gev, m_phi_gev)
         velocity, at = self.velocity(self.shape_mass_gev), float(self.velocity(np.float64(m_phi_gev)))
-        return Measured(nodes.value(self.sigma_gev / velocity) * at, nodes.error(self.sigma_error_gev / velocity) * at)
+        slow = self.sigma_gev / velocity
+        # Between neighbours that differ much a cubic may swing low, and a resolution has to stay one.
+        value = max(nodes.value(slow), float(slow[nodes.node].min()))
+        return Measured(value * at, nodes.error(self.sigma_error_gev / velocity) * at)
 
     @property
     def true_fraction_error(self) -> NDArray[np.float64]:
@@ -275,41 +274,10 @@ def with_efficiency_of(model: SignalModel, samples: Sequence[SignalSample]) -> S
     )
 
 
-def resolution_gev(mass_gev: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
-    """Return half the width of the narrowest mass interval that holds 68.3 % of the candidates.
-
-    For a Gaussian this is its standard deviation; radiative tails hardly move it.
-
-    Parameters
-    ----------
-    mass_gev
-        Masses of correct candidates, shape (n,), n ≥ 2.
-    weight
-        Their weights, shape (n,).
-    """
-    order = np.argsort(mass_gev)
-    masses = mass_gev[order]
-    # The interval from candidate i to j holds what lies between them, each end counted half.
-    cumulative = np.cumsum(weight[order]) - 0.5 * weight[order]
-    wanted = cumulative + CENTRAL_FRACTION * np.sum(weight)
-    inside = wanted <= cumulative[-1]
-    if not np.any(inside):
-        return float(np.ptp(masses)) / 2
-    ends = np.interp(wanted[inside], cumulative, masses)
-    return float(np.min(ends - masses[inside])) / 2
-
-
 def _resolution_error_gev(sample: SignalSample) -> float:
-    """Return the scatter of the resolution over samples drawn with replacement, always the same ones."""
-    rows = np.flatnonzero(sample.is_true & (sample.weight > 0))
-    mass, weight = sample.mass_gev[rows], sample.weight[rows]
-    generated = (
-        np.arange(len(rows)) if sample.generated is None else np.unique(sample.generated[rows], return_inverse=True)[1]
-    )
-    rng = np.random.default_rng(len(rows))
-    n_events = int(generated.max(initial=-1)) + 1
-    counts = (np.bincount(rng.integers(0, n_events, n_events), minlength=n_events) for _ in range(_REPLICAS))
-    return float(np.std([resolution_gev(mass, weight * count[generated]) for count in counts]))
+    true = sample.is_true
+    generated = None if sample.generated is None else sample.generated[true]
+    return resolution_error_gev(sample.mass_gev[true], sample.weight[true], generated)
 
 
 def weighted_quantiles(

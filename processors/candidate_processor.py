@@ -175,13 +175,14 @@ class CandidateProcessor(ChunkProcessor):
         """
         in_any = np.logical_or.reduce(list(in_search.values()))
         events = survivors.select(in_any)
+        of_search = {search: mask[in_any] for search, mask in in_search.items()}
         variations = [Kinematics.NOMINAL] if events.truth is None else self._kinematics
         groups = [[kinematics for kinematics in variations if not kinematics.moves_tracks]]
         groups += [[kinematics] for kinematics in variations if kinematics.moves_tracks]
         for group in groups:
             for kinematics, selected in self._select(events, group, channel):
-                for search, mask in in_search.items():
-                    output.add(selected.of_events(mask[in_any]), events, search, kinematics)
+                for search, mask in of_search.items():
+                    output.add(selected.of_events(mask), events, search, kinematics)
 
     def _select(
         self, survivors: FourTrackEvents, variations: Sequence[Kinematics], channel: Channel

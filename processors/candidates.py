@@ -149,8 +149,7 @@ class CandidateStore:
         BlindedError
             If they are data, and no record of an unblinding opens them.
         """
-        parts = list(self.parts(search, sample, kinematics, columns))
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return joined(list(self.parts(search, sample, kinematics, columns)))
 
     def parts(
         self,
@@ -198,7 +197,7 @@ class CandidateStore:
             part = _read_columns(path, columns)
             kept = outside(part)
             parts.append({name: column[kept] for name, column in part.items()})
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return joined(parts)
 
     def dataframe(
         self,
@@ -211,6 +210,11 @@ class CandidateStore:
         import pandas as pd
 
         return pd.DataFrame(self.read(search, sample, kinematics, columns))
+
+
+def joined(parts: Sequence[Columns]) -> Columns:
+    """Return the candidates of several files together; there is at least one, and all have the same columns."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _read_schema(path: Path) -> pq.FileMetaData:

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.classifier.model import Classifier
+from models.mass_resolution import resolution_gev
 from models.search import Process, Search
-from models.signal_shape import resolution_gev
 from models.thresholds import ScoredBackground, ScoredSignal, ThresholdScan, ThresholdSettings, scan_thresholds
-from processors.candidates import CandidateStore
+from processors.candidates import CandidateStore, joined
 from processors.luminosity import luminosity_weight
 from processors.placed_candidates import generated_numbers
 from processors.regions import RegionSettings
@@ -124,7 +124,7 @@ def _scored(
         of_classes = score_candidates(columns, classifier, sample.name, repeats=sample.repeats)
         scores.append(of_classes[:, classifier.classes.index(Process.SIGNAL)])
         parts.append({name: columns[name] for name in kept})
-    return {name: np.concatenate([part[name] for part in parts]) for name in kept}, np.concatenate(scores)
+    return joined(parts), np.concatenate(scores)
 
 
 def _folds(columns: Columns, classifier: Classifier, sample: SampleMetadata) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from models.classifier.folds import in_share
 from models.classifier.training import TrainingData
 from models.search import Channel, Process, Search, classifier_classes
 from processors.blinding import TRUTH_COLUMN
-from processors.candidates import CandidateStore
+from processors.candidates import CandidateStore, joined
 from processors.features import FEATURES
 from processors.luminosity import luminosity_weight
 from processors.placed_candidates import generated_numbers
@@ -44,8 +44,6 @@ def read_training_data(
     samples: Mapping[str, SampleMetadata],
     channel: Channel,
     settings: ClassifierSettings,
-    *,
-    in_window: bool = False,
 ) -> TrainingData:
     """Return the labelled candidates of a channel from simulation.
 
@@ -56,7 +54,7 @@ def read_training_data(
     Of classes with more candidates than `settings.candidates_max` a part is used, with weights that make up for it.
 
     Candidates of every mass m(ℓℓ) train: those beyond the search's window show the same processes, and in `ee` nearly
-    all of B B̄. Histograms and fits hold only those inside, so a classifier is judged by them alone.
+    all of B B̄. Histograms and fits hold only those inside, so they alone judge a classifier (`TrainingData.inside`).
 
     Parameters
     ----------
@@ -68,8 +66,6 @@ def read_training_data(
         Which classifier is trained.
     settings
         Method and folds.
-    in_window
-        Whether to leave out candidates outside the search's mass window.
 
     Raises
     ------
@@ -94,12 +90,12 @@ def read_training_data(
         for piece in store.parts(search, name, columns=list(wanted)):
             event = np.asarray(piece["event"]) // sample.repeats
             kept = in_share(piece["experiment"], piece["run"], event, name, share=share, seed=settings.seed)
-            if in_window or parametrised:
+            if parametrised:
                 kept &= search.window.contains(piece["m_ll_gev"])
             if moved:
                 kept &= piece[TRUTH_COLUMN]
             pieces.append({column: values[kept] for column, values in piece.items()})
-        columns = {column: np.concatenate([piece[column] for piece in pieces]) for column in wanted}
+        columns = joined(pieces)
         mass = np.asarray(columns["m_ll_gev"], dtype=np.float64)
         if moved:
             columns[MASS_INPUT] = _hypotheses(generated_mass_gev(sample), generated, search, len(mass), settings.seed)

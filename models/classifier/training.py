@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from models.classifier.configuration import ClassifierError, ClassifierSettings
 from models.classifier.model import Classifier
 from models.classifier.weights import training_weights
-from models.search import Channel, Process, classifier_classes
+from models.search import Channel, MassWindow, Process, classifier_classes
 
 
 class TrainingData(NamedTuple):
@@ -29,6 +29,20 @@ class TrainingData(NamedTuple):
     """m(ℓℓ), for what scores do to its distribution, shape (n,)."""
     generated: NDArray[np.int64] | None = None
     """Number of the generated event that each candidate is a copy of, for numbers of independent events, shape (n,)."""
+
+    def inside(self, window: MassWindow) -> "TrainingData":
+        """Return the candidates with a mass m(ℓℓ) in a window; masses have to be there."""
+        assert self.mass_gev is not None
+        rows = window.contains(self.mass_gev)
+        return TrainingData(
+            features=self.features[rows],
+            label=self.label[rows],
+            group=self.group[rows],
+            weight=self.weight[rows],
+            fold=self.fold[rows],
+            mass_gev=self.mass_gev[rows],
+            generated=None if self.generated is None else self.generated[rows],
+        )
 
 
 class FoldRoles(NamedTuple):

@@ -14,7 +14,7 @@ from models.classifier.training import train_classifier
 from models.search import Channel
 from processors.candidates import CandidateStore
 from processors.sample import SampleMetadata
-from processors.training_sample import classifier_inputs, read_training_data
+from processors.training_sample import TRAINING_SEARCH, classifier_inputs, read_training_data
 from scheduler.run_folder import RunFolder
 from scheduler.sample_catalogue import read_catalogue
 from scheduler.tasks import map_tasks
@@ -54,7 +54,7 @@ def train_channel(
     store = CandidateStore(candidates)
     data = read_training_data(store, samples, channel, settings)
     trained = train_classifier(data, classifier_inputs(channel, settings), channel, settings)
-    fitted_masses = read_training_data(store, samples, channel, settings, in_window=True)
+    fitted_masses = data.inside(TRAINING_SEARCH[channel].window)
     evaluation = evaluate(trained.classifier, fitted_masses, half_share_events=settings.half_share_events)
     save_classifier(
         trained.classifier,

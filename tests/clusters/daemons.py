@@ -5,6 +5,7 @@ import hashlib
 import os
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,7 +40,7 @@ def exclusive_home() -> Iterator[Path]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         left = stop_marked(folder)
         if left:
-            print(f"stopped what an earlier run of the cluster tests had left: {', '.join(left)}")  # noqa: T201
+            sys.stderr.write(f"stopped what an earlier run of the cluster tests had left: {', '.join(left)}\n")
         try:
             yield folder
         finally:

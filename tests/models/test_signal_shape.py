@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import crystalball
 
+from models.mass_resolution import resolution_gev
 from models.signal_closure import closure, closure_test, closure_tests
 from models.signal_shape import (
     SignalSample,
     SignalShapeError,
     SignalShapeSettings,
     build_signal_model,
-    resolution_gev,
     weighted_quantiles,
 )
 
@@ -158,6 +158,14 @@ def test_resolution_near_threshold_follows_the_velocity_of_the_daughters():
     true = build_signal_model([slow(m) for m in masses]).sigma_gev[1]
     assert model.resolution_gev(0.25) == pytest.approx(true, rel=0.08)
     assert ignorant.resolution_gev(0.25) < 0.8 * true
+
+
+def test_efficiency_and_resolution_between_very_different_masses_stay_possible(model):
+    spiky = np.where(np.arange(len(GRID)) % 2, 1.0, 1e-3)
+    uneven = replace(model, sigma_gev=0.01 * spiky, efficiency=spiky)
+    for m in np.linspace(GRID[0], GRID[-1], 101):
+        assert uneven.resolution_gev(m) >= 0.01 * 1e-3 * (1 - 1e-12)
+        assert uneven.efficiency_at(m).value >= 0.0
 
 
 def test_a_shifted_scale_moves_the_shape_and_nothing_else(model):

@@ -275,10 +275,8 @@ def test_candidates_outside_the_mass_window_train_but_do_not_judge(samples, tmp_
     path = CandidatePath(Search.MUMU, Kinematics.NOMINAL, "tautau", "tautau_000", 0, 40).relative
     write_candidates(tmp_path / path, columns)
     only = {"tautau": samples["tautau"]}
-    everything, inside = (
-        read_training_data(CandidateStore(tmp_path), only, Channel.MUMU, SETTINGS, in_window=choice)
-        for choice in (False, True)
-    )
+    everything = read_training_data(CandidateStore(tmp_path), only, Channel.MUMU, SETTINGS)
+    inside = everything.inside(Search.MUMU.window)
     assert len(everything.label) == 40
     np.testing.assert_array_equal(inside.features, everything.features[10:])
     np.testing.assert_array_equal(inside.fold, everything.fold[10:])
